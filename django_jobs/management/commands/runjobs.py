@@ -1,0 +1,148 @@
+"""``manage.py runjobs``: a server of worker processes and a scheduler."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import sys
+import zlib
+from datetime import timedelta
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error as DatabaseError
+
+from ... import clock, queues
+from ...conf import process_count, settings
+from ...exceptions import JobsError
+from ...models import Server
+from ...registry import registry
+from ...server import logs
+from ...server.process import ServerOptions
+from ...server.reload import run_reloading
+from ...server.supervisor import Supervisor
+
+INTERVALS = {
+    "poll-interval": "seconds between two looks for delayed jobs that came due",
+    "heartbeat-interval": "seconds between two signs of life",
+    "server-timeout": "seconds without a sign of life after which a server counts as dead",
+    "sweep-interval": "seconds between two searches for jobs whose bell in Redis was lost",
+    "ack-window": "seconds that a finished job may wait to be recorded; a crash repeats what it did not record",
+}
+
+
+def listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def processes(text: str) -> int:
+    try:
+        return process_count(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+class Command(BaseCommand):
+    help = (
+        "Run background jobs: worker processes, and a scheduler that enqueues delayed jobs and watches the servers. "
+        "SIGTERM or Ctrl-C lets running jobs end; a second signal ends at once and puts them back."
+    )
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        self._add_work(parser)
+        self._add_limits(parser)
+        for name, meaning in INTERVALS.items():
+            key = name.replace("-", "_").upper()
+            parser.add_argument(f"--{name}", type=float, metavar="S", help=f"{meaning} (setting {key})")
+        parser.add_argument("--migrate", action="store_true", help="run manage.py migrate first")
+        parser.add_argument("--reload", action="store_true", help="start again when a source file changes; for development")
+        parser.add_argument("--log-format", choices=["text", "json"], default="text", help="lines for people or for machines")
+        parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
+        parser.add_argument("--health-port", type=int, metavar="PORT", help="answer health probes by HTTP on this port")
+
+    def _add_work(self, parser: CommandParser) -> None:
+        parser.add_argument("--queues", type=listed, metavar="A,B", help="queues to take, in strict order (setting QUEUES)")
+        parser.add_argument("--types", type=listed, metavar="A,B", help="take only jobs of these types; default all")
+        parser.add_argument(
+            "--processes", type=processes, metavar="N", help='worker processes: "auto", a number, or "5x" the CPUs'
+        )
+        parser.add_argument("--name", help="name of this server, unique among those that run (setting SERVER_NAME)")
+        parser.add_argument("--no-scheduler", action="store_true", help="only workers; another server must have a scheduler")
+        parser.add_argument("--burst", action="store_true", help="end when the queues are empty; without a scheduler")
+
+    def _add_limits(self, parser: CommandParser) -> None:
+        parser.add_argument("--grace", type=float, metavar="S", help="seconds that running jobs get to end (setting GRACE)")
+        parser.add_argument("--max-jobs", type=int, metavar="N", help="replace a worker process after so many jobs")
+        parser.add_argument("--max-memory", type=float, metavar="MB", help="replace a worker process that grew over this")
+
+    def handle(self, **options: Any) -> None:
+        if options["reload"]:
+            sys.exit(run_reloading([argument for argument in sys.argv if argument != "--reload"]))
+        logs.configure(options["log_format"], options["log_level"])
+        given = {name.replace("-", "_") for name in INTERVALS}
+        settings.override(**{name.upper(): options[name] for name in given if options[name] is not None})
+        if options["migrate"]:
+            call_command("migrate", interactive=False, verbosity=options["verbosity"])
+        try:
+            server = self._server_options(options)
+            self._refuse_double(server.name)
+            Supervisor(server, options["health_port"]).run()
+        except DatabaseError as error:
+            hint = "is it there, and were the migrations run (runjobs --migrate)?"
+            raise CommandError(f"The database {settings.DATABASE!r} cannot be used ({str(error).strip()}); {hint}") from error
+
+    def _server_options(self, options: dict[str, Any]) -> ServerOptions:
+        types = self._types(options["types"])
+        count = options["processes"]
+        return ServerOptions(
+            name=options["name"] or settings.SERVER_NAME or f"{socket.gethostname()}:{os.getpid()}",
+            queues=self._queues(options["queues"] or settings.QUEUES),
+            types=types,
+            address=settings.APPLICATION + ("" if not options["types"] else f".{zlib.crc32(repr(types).encode()):08x}"),
+            processes=process_count(settings.PROCESSES) if count is None else count,
+            scheduler=not (options["no_scheduler"] or options["burst"]),
+            grace=settings.GRACE if options["grace"] is None else options["grace"],
+            max_jobs=options["max_jobs"],
+            max_memory=options["max_memory"] and int(options["max_memory"] * 2**20),
+            burst=options["burst"],
+        )
+
+    def _queues(self, names: list[str]) -> list[str]:
+        known = queues.names()
+        if not known:
+            raise CommandError("There are no queues: the setting RQ_QUEUES is empty")
+        if strange := [name for name in names if name not in known]:
+            raise CommandError(f"--queues: no queue is named {', '.join(strange)}; RQ_QUEUES has {', '.join(known)}")
+        return names
+
+    def _types(self, names: list[str] | None) -> list[str]:
+        if names is None:
+            return registry.names()
+        try:
+            types = [registry.get(name) for name in names]
+        except JobsError as error:
+            raise CommandError(f"--types: {error}") from None
+        return sorted({name for job_type in types for name in (job_type.name, *job_type.aliases)})
+
+    def _refuse_double(self, name: str) -> None:
+        """Two servers of one name would write one row."""
+        fresh = clock.now() - timedelta(seconds=settings.SERVER_TIMEOUT)
+        rows = Server.objects.using(settings.DATABASE).filter(name=name, heartbeat_at__gt=fresh)
+        row = rows.first()
+        if row is not None and not self._gone(row):
+            raise CommandError(f"A server named {name!r} runs already (pid {row.pid} on {row.host}); give another --name")
+
+    @staticmethod
+    def _gone(row: Server) -> bool:
+        if row.host != socket.gethostname():
+            return False
+        try:
+            os.kill(row.pid, 0)
+        except ProcessLookupError:
+            return True
+        except PermissionError:
+            return False
+        return False

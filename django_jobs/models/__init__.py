@@ -1,0 +1,9 @@
+"""What is stored. Verbs on a job only delegate to the client."""
+
+from .counter import Counter
+from .job import Job
+from .lease import Lease
+from .server import Server
+from .state import JobState
+
+__all__ = ["Counter", "Job", "JobState", "Lease", "Server"]

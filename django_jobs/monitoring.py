@@ -1,0 +1,118 @@
+"""Every read: jobs, counts, servers. No count is unbounded: final states come from counters, others stop at a cap."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.db.models import Case, Q, QuerySet, Sum, When
+
+from . import clock, states
+from .conf import settings
+from .models import Counter, Job, JobState, Server
+
+CAP = 10_000
+
+
+@dataclass(frozen=True)
+class Count:
+    """A number of jobs; `capped` when there are at least that many."""
+
+    number: int
+    capped: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.number:,}{'+' if self.capped else ''}"
+
+
+def jobs() -> QuerySet[Job]:
+    """All jobs, newest first."""
+    return Job.objects.using(settings.DATABASE)
+
+
+def get(job_id: int) -> Job:
+    """The job; raises Job.DoesNotExist."""
+    return jobs().get(pk=job_id)
+
+
+def capped_count(queryset: QuerySet[Any], cap: int = CAP) -> Count:
+    """How many rows match, looking at no more than `cap` of them."""
+    number = queryset.order_by().values("pk")[:cap].count()
+    return Count(number, number >= cap)
+
+
+def counts() -> dict[str, Count]:
+    """How many jobs are in each state, in the order of the states."""
+    finals = _final_counts()
+    return {
+        state: finals[state] if state in states.FINAL else capped_count(jobs().filter(state=state)) for state in states.ALL
+    }
+
+
+def _final_counts() -> dict[str, Count]:
+    signs = {state: 1 for state in states.FINAL} | {f"{state}.left": -1 for state in states.FINAL}
+    rows = (
+        Counter.objects.using(settings.DATABASE)
+        .filter(name__in=signs)
+        .values_list("name")
+        .annotate(total=Sum("value"))
+        .order_by()
+    )
+    sums = dict.fromkeys(states.FINAL, 0)
+    for name, total in rows:
+        sums[name.removesuffix(".left")] += signs[name] * total
+    return {state: Count(max(0, number)) for state, number in sums.items()}
+
+
+def throughput(hours: int = 24) -> dict[str, int]:
+    """How many jobs succeeded, failed and were deleted in the last `hours`, the current hour included."""
+    since = clock.now() - timedelta(hours=hours)
+    rows = (
+        Counter.objects.using(settings.DATABASE)
+        .filter(name__in=states.ENDED, hour__gt=since)
+        .values_list("name")
+        .annotate(total=Sum("value"))
+        .order_by()
+    )
+    return dict.fromkeys(sorted(states.ENDED), 0) | dict(rows)
+
+
+def history(job: Job) -> list[JobState]:
+    """The job's states in order, the creation first; that one is read from the job's row and has no id."""
+    created = JobState(job=job, name=job.created_state, created_at=job.created_at, run=0, data={"queue": job.queue})
+    return [created, *JobState.objects.using(settings.DATABASE).filter(job=job).order_by("id")]
+
+
+def servers() -> QuerySet[Server]:
+    """Every `runjobs` with its children, the servers that are alive first."""
+    rows = Server.objects.using(settings.DATABASE).filter(parent=None).prefetch_related("children")
+    return rows.annotate(dead=Case(When(alive(), then=0), default=1)).order_by("dead", "name")
+
+
+def alive() -> Q:
+    """The condition under which a server counts as alive."""
+    return Q(heartbeat_at__gt=clock.now() - timedelta(seconds=settings.SERVER_TIMEOUT))
+
+
+def live_servers() -> QuerySet[Server]:
+    return Server.objects.using(settings.DATABASE).filter(alive(), kind=Server.Kind.SUPERVISOR)
+
+
+def published_types() -> set[str]:
+    """Job types that some live server can run."""
+    return {name for types in live_servers().values_list("types", flat=True) for name in types}
+
+
+def queue_waits() -> dict[str, dict[str, Any]]:
+    """For each queue of the site: how many jobs wait, the oldest one's time, and how many live workers take it."""
+    served = [set(queues) for queues in live_servers().values_list("queues", flat=True)]
+    answer = {}
+    for name in settings.QUEUES:
+        waiting = jobs().filter(state=states.ENQUEUED, queue=name)
+        answer[name] = {
+            "waiting": capped_count(waiting),
+            "oldest": waiting.order_by("id").values_list("state_at", flat=True).first(),
+            "servers": sum(name in queues for queues in served),
+        }
+    return answer

@@ -1,0 +1,112 @@
+"""The job types of this process: only what is registered here can run."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, Literal
+
+from .exceptions import DuplicateJobType, UnknownJobType
+
+AckMode = Literal["batch", "each"]
+
+
+@dataclass(frozen=True)
+class JobType:
+    """A function (or a class with ``run``) that may run as a job, and the defaults of its calls."""
+
+    name: str
+    target: Callable[..., Any]
+    queue: str = "default"
+    priority: int = 0
+    takes_context: bool = False
+    timeout: float | None = None
+    """Seconds that one run may take; None is no limit."""
+    expires: timedelta | None = None
+    """A job that could not start within this time of being due is deleted instead of run."""
+    ack: AckMode = "batch"
+    """"each" acknowledges every run by itself: a crash repeats at most the job that was running."""
+    aliases: tuple[str, ...] = ()
+    description: str = field(default="", compare=False)
+
+    @property
+    def path(self) -> str:
+        return f"{self.target.__module__}.{self.target.__qualname__}"
+
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        """What a run calls: the function itself, or ``run`` of a fresh instance of the class."""
+        if inspect.isclass(self.target):
+            made = self.target
+            return lambda *args, **kwargs: made().run(*args, **kwargs)
+        return self.target
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """The parameters that a caller fills: without ``self`` and without the context."""
+        source = self._source
+        parameters = list(inspect.signature(source).parameters.values())
+        skipped = int(inspect.isclass(self.target)) + int(self.takes_context)
+        return inspect.Signature(parameters[skipped:])
+
+    @cached_property
+    def annotations(self) -> dict[str, Any]:
+        """Type of each annotated parameter; one whose names cannot be resolved counts as not annotated."""
+        try:
+            return typing.get_type_hints(self._source)
+        except (NameError, TypeError, AttributeError):
+            return {}
+
+    @property
+    def _source(self) -> Callable[..., Any]:
+        return self.target.run if inspect.isclass(self.target) else self.target
+
+
+class Registry:
+    """Job types by name, aliases included."""
+
+    def __init__(self) -> None:
+        self._types: dict[str, JobType] = {}
+
+    def add(self, job_type: JobType) -> JobType:
+        """Register a type; raises DuplicateJobType when one of its names belongs to another function."""
+        for name in (job_type.name, *job_type.aliases):
+            known = self._types.get(name)
+            if known is not None and known.path != job_type.path:
+                raise DuplicateJobType(name, known.path, job_type.path)
+        for name in (job_type.name, *job_type.aliases):
+            self._types[name] = job_type
+        return job_type
+
+    def get(self, name: str) -> JobType:
+        """The type of that name or alias; raises UnknownJobType."""
+        try:
+            return self._types[name]
+        except KeyError:
+            raise UnknownJobType(name, self._types) from None
+
+    def find(self, name: str) -> JobType | None:
+        return self._types.get(name)
+
+    def remove(self, name: str) -> None:
+        """Forget a type and its aliases (tests and reloading plug-ins need it)."""
+        job_type = self._types.get(name)
+        for key in [key for key, value in self._types.items() if value is job_type]:
+            del self._types[key]
+
+    def names(self) -> list[str]:
+        """Every name under which a job may be stored, aliases included, sorted."""
+        return sorted(self._types)
+
+    def __iter__(self) -> Iterator[JobType]:
+        return iter(sorted(set(self._types.values()), key=lambda job_type: job_type.name))
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._types
+
+
+registry = Registry()

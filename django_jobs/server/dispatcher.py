@@ -1,0 +1,72 @@
+"""The leader's dispatching: delayed jobs that came due are enqueued, and lost bells are rung again."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+
+from .. import clock, monitoring, queues, states
+from ..states import machine
+from . import routing
+
+logger = logging.getLogger("django_jobs.server")
+
+SETTLED = 5.0
+"""Seconds that a job must have been Enqueued before the sweep misses its bell: it may just be on its way."""
+PAGE = 5000
+
+
+def dispatch_due() -> float | None:
+    """Enqueue the jobs whose time has come; returns the seconds until the next one's."""
+    while len(machine.move_due(clock.now())) == machine.SET_SIZE:
+        pass
+    scheduled = monitoring.jobs().filter(state=states.SCHEDULED)
+    nearest = scheduled.order_by("scheduled_at").values_list("scheduled_at", flat=True).first()
+    return None if nearest is None else max(0.0, (nearest - clock.now()).total_seconds())
+
+
+def sweep() -> None:
+    """Ring again for enqueued jobs without a bell: Redis was flushed, restarted or away, or a stock worker ate it.
+
+    A job whose type no live server knows is not rung; it says so until one does.
+    """
+    addresses = routing.addresses()
+    known = {job_type for _, job_type in addresses}
+    for queue in queues.names():
+        _drop_expired(queue)
+        try:
+            bells = queues.waiting(queue, set(addresses.values()))
+        except queues.Unreachable as error:
+            logger.warning("The sweep of queue %r waits, Redis cannot be reached: %s", queue, error)
+            continue
+        for rows in _settled(queue):
+            missing = [(pk, queue, priority) for pk, priority, job_type in rows if pk not in bells and job_type in known]
+            if missing and queues.ring(missing):
+                logger.warning("Queue %r: rang again for %d job(s) whose bell was lost", queue, len(missing))
+            _explain([row for row in rows if row[2] not in known], bool(known))
+
+
+def _settled(queue: str) -> Iterator[list[tuple[int, int, str]]]:
+    """The enqueued jobs of a queue, page by page: id, priority, type."""
+    before = clock.now() - timedelta(seconds=SETTLED)
+    last = 0
+    while True:
+        rows = monitoring.jobs().filter(state=states.ENQUEUED, queue=queue, pk__gt=last, state_at__lt=before)
+        page = list(rows.order_by("pk").values_list("pk", "priority", "job_type")[:PAGE])
+        if page:
+            yield page
+        if len(page) < PAGE:
+            return
+        last = page[-1][0]
+
+
+def _explain(rows: list[tuple[int, int, str]], anyone: bool) -> None:
+    if rows and anyone:
+        machine.explain([row[0] for row in rows], routing.NOBODY)
+
+
+def _drop_expired(queue: str) -> None:
+    """Delete waiting jobs that can no longer start in time, though no worker came to see their bell."""
+    late = monitoring.jobs().filter(state=states.ENQUEUED, queue=queue, start_before__lte=clock.now())
+    routing.expire(list(late.values_list("pk", flat=True)[: machine.SET_SIZE]))

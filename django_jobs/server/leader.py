@@ -1,0 +1,48 @@
+"""One leader among many schedulers, by a lease in the database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from .. import clock
+from ..conf import settings
+from ..models import Lease
+
+NAME = "scheduler"
+
+
+class Leadership:
+    """The lease, as one process sees it."""
+
+    def __init__(self, holder: str) -> None:
+        self.holder = holder
+        self.held = False
+
+    def hold(self) -> bool:
+        """Take or renew the lease; whether this process leads until ``LEADER_TIMEOUT`` seconds from now."""
+        now = clock.now()
+        until = now + timedelta(seconds=settings.LEADER_TIMEOUT)
+        free = Lease.objects.using(settings.DATABASE).filter(Q(holder=self.holder) | Q(until__lte=now), name=NAME)
+        self.held = bool(free.update(holder=self.holder, until=until)) or self._first(until)
+        return self.held
+
+    def _first(self, until: object) -> bool:
+        """Make the row where there is none yet; False when somebody else holds it or was quicker."""
+        leases = Lease.objects.using(settings.DATABASE)
+        if leases.filter(name=NAME).exists():
+            return False
+        try:
+            with transaction.atomic(using=settings.DATABASE):
+                leases.create(name=NAME, holder=self.holder, until=until)
+        except IntegrityError:
+            return False
+        return True
+
+    def resign(self) -> None:
+        """Let somebody else lead at once."""
+        if self.held:
+            Lease.objects.using(settings.DATABASE).filter(name=NAME, holder=self.holder).update(until=clock.now())
+            self.held = False

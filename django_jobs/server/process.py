@@ -1,0 +1,192 @@
+"""What every process of a server shares: its name and duties' clockwork, its row, and how it is asked to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from django.db import Error as DatabaseError
+from django.db import connections, transaction
+
+from .. import __version__, clock
+from ..conf import settings
+from ..models import Server
+
+logger = logging.getLogger("django_jobs.server")
+
+T = TypeVar("T")
+
+RECYCLE = 75
+"""Exit status of a child that wants to be replaced by a fresh one."""
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """What one `runjobs` was asked to do."""
+
+    name: str
+    queues: list[str]
+    types: list[str]
+    """Names of the job types that this server takes, aliases included."""
+    address: str
+    """Where bells wait that only servers with these types can answer."""
+    processes: int = 1
+    scheduler: bool = True
+    grace: float = 30.0
+    max_jobs: int | None = None
+    max_memory: int | None = None
+    """Bytes of resident memory after which a child is replaced."""
+    burst: bool = False
+    """End when the queues are empty."""
+
+
+@dataclass
+class Duty:
+    """Something to do every so many seconds; it may ask to be called earlier by returning when, in seconds from now."""
+
+    name: str
+    interval: float
+    run: Callable[[], float | None]
+    due: float = field(default=0.0)
+
+
+class Clockwork:
+    """Runs duties when they are due. One that raises is logged and comes again; it stops no other."""
+
+    def __init__(self, duties: list[Duty]) -> None:
+        self.duties = duties
+        self._troubled: set[str] = set()
+
+    def turn(self) -> float:
+        """Run what is due; returns the seconds until something is due again."""
+        for duty in self.duties:
+            if duty.due <= time.monotonic():
+                sooner = self._attempt(duty)
+                duty.due = time.monotonic() + max(0.0, min(duty.interval, duty.interval if sooner is None else sooner))
+        return max(0.0, min(duty.due for duty in self.duties) - time.monotonic())
+
+    def _attempt(self, duty: Duty) -> float | None:
+        try:
+            sooner = duty.run()
+        except Exception as error:  # noqa: BLE001  (a loop of a server never ends because one round went wrong)
+            if duty.name not in self._troubled:
+                logger.exception("%s failed; it is tried again every %g s", duty.name, duty.interval)
+            else:
+                logger.warning("%s failed again: %s", duty.name, error)
+            self._troubled.add(duty.name)
+            connections.close_all()
+            return None
+        self._troubled.discard(duty.name)
+        return sooner
+
+
+class Stop:
+    """Set by signals; asked by loops. The first signal asks for a graceful end, a second one for the end now."""
+
+    TWICE = 1.0
+    """Seconds within which a second signal is taken for the same one: a terminal and a parent often both send it."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.signals = 0
+        self._first = 0.0
+
+    def __bool__(self) -> bool:
+        return self.event.is_set()
+
+    @property
+    def now(self) -> bool:
+        return self.signals > 1
+
+    def request(self, *args: Any) -> None:
+        if not self.signals or time.monotonic() - self._first > self.TWICE:
+            self._first = time.monotonic()
+            self.signals += 1
+        self.event.set()
+
+    def on_signals(self) -> None:
+        signal.signal(signal.SIGTERM, self.request)
+        signal.signal(signal.SIGINT, self.request)
+
+
+def persistently(action: Callable[[], T], what: str, gave_up: Callable[[], bool] = lambda: False) -> T:
+    """Do it until the database lets it be done: with back-off, on a fresh connection. Raises once `gave_up` says so."""
+    pause = 0.05
+    while True:
+        try:
+            return action()
+        except DatabaseError as error:
+            if gave_up():
+                raise
+            logger.warning("%s: the database says %s; next try in %.2g s", what, str(error).strip(), pause)
+            transaction.get_connection(settings.DATABASE).close()
+            time.sleep(pause)
+            pause = min(pause * 2, 5.0)
+
+
+def measure_clock() -> None:
+    """Follow the database's clock, so that hosts whose clocks differ agree on what is due."""
+    connection = connections[settings.DATABASE]
+    if connection.vendor == "sqlite":
+        clock.clock.release()
+        return
+    before = time.monotonic()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()" if connection.vendor == "postgresql" else "SELECT UTC_TIMESTAMP(6)")
+        truth: datetime = cursor.fetchone()[0]
+    delay = (time.monotonic() - before) / 2
+    truth = truth if truth.tzinfo else truth.replace(tzinfo=UTC)
+    drift = clock.clock.anchor(truth.astimezone(UTC)) + delay
+    if abs(drift) > 5:
+        logger.warning("This host's clock and the database's differ by %.1f s; the database's is followed", drift)
+
+
+def prepare_database() -> None:
+    """Make the connection fit for servers: SQLite gets write-ahead logging, immediate transactions and patience."""
+    connection = connections[settings.DATABASE]
+    if connection.vendor == "sqlite":
+        connection.close()
+        options = connection.settings_dict.setdefault("OPTIONS", {})
+        options.setdefault("timeout", 20)
+        options["transaction_mode"] = "IMMEDIATE"
+        with connection.cursor() as cursor:
+            cursor.execute("PRAGMA journal_mode=WAL")
+
+
+def register(name: str, kind: str, options: ServerOptions, parent: Server | None = None) -> Server:
+    """Write this process's row."""
+    now = clock.now()
+    facts = {
+        "kind": kind,
+        "parent": parent,
+        "application": settings.APPLICATION,
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "version": __version__,
+        "queues": options.queues,
+        "types": options.types if parent is None else [],
+        "address": options.address,
+        "slots": {Server.Kind.SUPERVISOR: options.processes, Server.Kind.WORKER: 1}.get(Server.Kind(kind), 0),
+        "started_at": now,
+        "heartbeat_at": now,
+    }
+    return Server.objects.using(settings.DATABASE).update_or_create(name=name, defaults=facts)[0]
+
+
+def sign_of_life(server: Server, **facts: Any) -> bool:
+    """Renew the row's heartbeat; False when somebody removed the row, taking this process for dead."""
+    rows = Server.objects.using(settings.DATABASE).filter(pk=server.pk)
+    return bool(rows.update(heartbeat_at=clock.now(), **facts))
+
+
+def orphaned(parent: int) -> bool:
+    """Whether the supervisor of this child is gone."""
+    return os.getppid() != parent

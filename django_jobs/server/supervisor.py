@@ -1,0 +1,255 @@
+"""The supervisor: one `runjobs`. It forks the children, sees at once when one dies, and stops them in good order."""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import os
+import random
+import select
+import signal
+import struct
+import sys
+import time
+from dataclasses import dataclass, field
+
+from django.db import Error as DatabaseError
+from django.db import connections
+
+from .. import queues
+from ..conf import settings
+from ..models import Server
+from ..states import machine
+from .health import Pulse, serve
+from .process import (
+    RECYCLE,
+    Clockwork,
+    Duty,
+    ServerOptions,
+    Stop,
+    measure_clock,
+    persistently,
+    prepare_database,
+    register,
+    sign_of_life,
+)
+from .scheduler import Scheduler
+from .worker import JobWorker, exit_status
+
+logger = logging.getLogger("django_jobs.server")
+
+WORKER = Server.Kind.WORKER
+SCHEDULER = Server.Kind.SCHEDULER
+PROBE = "probe"
+
+
+@dataclass
+class Child:
+    """A process that the supervisor forked. `running` is memory shared with it: the id of the job that it runs."""
+
+    kind: str
+    queues: list[str]
+    name: str = ""
+    pid: int = 0
+    running: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 8))
+    born: float = 0.0
+    respawn_at: float = 0.0
+    failures: int = 0
+
+    @property
+    def job_id(self) -> int:
+        return int(struct.unpack_from("q", self.running, 0)[0])
+
+
+class Supervisor:
+    """Holds no thread and, while it forks, no connection: children inherit nothing that they could break."""
+
+    def __init__(self, options: ServerOptions, health_port: int | None = None) -> None:
+        self.options = options
+        self.pulse = Pulse()
+        self.health_port = health_port
+        self.stop = Stop()
+        self.spawned = 0
+        groups = queues.by_connection(options.queues)
+        self.children = [Child(WORKER, group) for group in groups for _ in range(options.processes)]
+        if options.scheduler:
+            self.children.append(Child(SCHEDULER, options.queues))
+        if health_port is not None:
+            self.children.append(Child(PROBE, []))
+        self._duties = Clockwork([Duty("The heartbeat", settings.HEARTBEAT_INTERVAL, self._sign_of_life)])
+
+    def run(self) -> None:
+        """Work until asked to stop, or until a burst is over."""
+        prepare_database()
+        measure_clock()
+        self.row = register(self.options.name, Server.Kind.SUPERVISOR, self.options)
+        self._wake, wake = os.pipe()
+        os.set_blocking(wake, False)
+        os.set_blocking(self._wake, False)
+        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda signum, frame: None)
+        self.stop.on_signals()
+        logger.info(
+            "Server %s started: %d worker(s) on %s", self.row.name, len(self._workers()), ", ".join(self.options.queues)
+        )
+        while not self.stop and not self._over():
+            self._spawn_missing()
+            self._sleep(min(self._duties.turn(), 1.0))
+            self._reap("died")
+        self._end()
+
+    def _over(self) -> bool:
+        """Whether every worker has ended by itself and none is to come back."""
+        return bool(self._workers()) and all(child.respawn_at == float("inf") for child in self._workers())
+
+    def _workers(self) -> list[Child]:
+        return [child for child in self.children if child.kind == WORKER]
+
+    def _sleep(self, seconds: float) -> None:
+        """Wait; a signal (a child that died, a request to stop) ends the wait."""
+        connections.close_all()
+        if select.select([self._wake], [], [], seconds)[0]:
+            os.read(self._wake, 4096)
+
+    def _spawn_missing(self) -> None:
+        for child in self.children:
+            if not child.pid and time.monotonic() >= child.respawn_at:
+                self._spawn(child)
+
+    def _spawn(self, child: Child) -> None:
+        self.spawned += 1
+        child.name = f"{self.row.name}/{self.spawned}"
+        child.born = time.monotonic()
+        struct.pack_into("q", child.running, 0, 0)
+        connections.close_all()
+        queues.hang_up()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child.pid = os.fork()
+        if not child.pid:
+            child_main(child, self)
+
+    def _reap(self, how: str) -> None:
+        """See which children ended, and put back at once what they held."""
+        for child in self.children:
+            if child.pid and (status := _ended(child.pid)) is not None:
+                pid, child.pid = child.pid, 0
+                self._bury(child, pid, status, how)
+
+    def _bury(self, child: Child, pid: int, status: int, how: str) -> None:
+        code = os.waitstatus_to_exitcode(status)
+        reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
+        lived = time.monotonic() - child.born
+        if code == 0:
+            child.respawn_at = float("inf")
+            logger.info("%s %s (pid %d) ended", child.kind.capitalize(), child.name, pid)
+        elif code == RECYCLE:
+            logger.info("Worker %s (pid %d) is replaced by a fresh one", child.name, pid)
+        else:
+            child.failures = 0 if lived > 60 else child.failures + 1
+            pause = 0 if child.failures <= 1 else min(2 ** (child.failures - 1), 30)
+            child.respawn_at = time.monotonic() + pause
+            logger.error("%s %s (pid %d) %s: %s", child.kind.capitalize(), child.name, pid, how, reason)
+        try:
+            told = f"Worker {child.name} {how}: {reason}"
+            persistently(lambda: self._take_over(child, told, how), "A dead child waits", lambda: bool(self.stop))
+        except DatabaseError as error:
+            logger.warning("What %s held is left to the watchdog: %s", child.name, error)
+
+    def _take_over(self, child: Child, reason: str, how: str) -> None:
+        """Only the job that was running counts the death, and only one that nobody asked for."""
+        if child.kind == WORKER:
+            if child.job_id and how == "died" and machine.bury(child.job_id, child.name, reason):
+                logger.error("Job %d was running when %s", child.job_id, reason, extra={"job_id": child.job_id})
+            machine.release(child.name, f"Put back: {reason}")
+        Server.objects.using(settings.DATABASE).filter(name=child.name).delete()
+
+    def _end(self) -> None:
+        """Stop the children: they finish what runs, for `grace` seconds; then, or at a second signal, they are killed."""
+        logger.info("Server %s stops; running jobs have %g s to end", self.row.name, self.options.grace)
+        deadline = time.monotonic() + self.options.grace
+        self._signal(signal.SIGTERM)
+        while any(child.pid for child in self.children):
+            if self.stop.now or time.monotonic() > deadline:
+                self._signal(signal.SIGKILL)
+            self._sleep(0.2)
+            self._reap("was stopped before its job ended")
+            self._duties.turn()
+        try:
+            Server.objects.using(settings.DATABASE).filter(pk=self.row.pk).delete()
+        except DatabaseError as error:
+            logger.warning("The row of server %s is left to the watchdog: %s", self.row.name, error)
+        logger.info("Server %s stopped", self.row.name)
+
+    def _signal(self, signum: int) -> None:
+        for child in self.children:
+            if child.pid:
+                try:
+                    os.kill(child.pid, signum)
+                except ProcessLookupError:
+                    pass
+
+    def _sign_of_life(self) -> None:
+        living = [child for child in self._workers() if child.pid]
+        busy = sum(child.job_id != 0 for child in living)
+        self.pulse.beat(len(living))
+        if not sign_of_life(self.row, busy=busy):
+            logger.warning("Server %s had been declared dead; it registers again", self.row.name)
+            self.row = register(self.options.name, Server.Kind.SUPERVISOR, self.options)
+
+
+def _ended(pid: int) -> int | None:
+    """The wait status of a child that has ended, None while it lives."""
+    try:
+        done, status = os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return 1 << 8
+    return status if done else None
+
+
+def child_main(child: Child, supervisor: Supervisor) -> None:
+    """The life of a forked child. It does not return."""
+    status = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        os.setpgid(0, 0)  # Ctrl-C in the terminal is for the supervisor, which stops its children in good order
+        random.seed()
+        status = _probe(supervisor) if child.kind == PROBE else _child_work(child, supervisor)
+    except BaseException:
+        logger.exception("%s %s ends because of an error", child.kind.capitalize(), child.name)
+    finally:
+        connections.close_all()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _probe(supervisor: Supervisor) -> int:
+    signal.signal(signal.SIGTERM, lambda signum, frame: os._exit(0))
+    serve(supervisor.pulse, ("", supervisor.health_port or 0), os.getppid())
+    return 0
+
+
+def _child_work(child: Child, supervisor: Supervisor) -> int:
+    stop = Stop()
+    stop.on_signals()
+    options, parent = supervisor.options, supervisor.row
+    row = persistently(lambda: register(child.name, child.kind, options, parent), "The start waits", lambda: bool(stop))
+    measure_clock()
+    if child.kind == SCHEDULER:
+        Scheduler(row, stop).run()
+        return RECYCLE
+    worker = _connected_worker(child, options, row, stop)
+    return exit_status(worker.work()) if worker else 0
+
+
+def _connected_worker(child: Child, options: ServerOptions, row: Server, stop: Stop) -> JobWorker | None:
+    """The worker, as soon as Redis can be reached."""
+    while not stop:
+        try:
+            return JobWorker(child.queues, options, row, stop, child.running)
+        except (queues.Unreachable, OSError) as error:
+            logger.warning("Worker %s: Redis cannot be reached, trying again every second: %s", row.name, error)
+            stop.event.wait(1.0)
+    return None

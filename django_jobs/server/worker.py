@@ -1,0 +1,279 @@
+"""The worker: an RQ worker that takes jobs in sets. It keeps RQ's registration, heartbeat, commands and suspension.
+
+Fetching and executing are its own (RQ's loop ends on every error of Redis, and takes one job at a time). Entries of the
+queue that are not bells are RQ's own jobs, and run by RQ's code.
+"""
+
+from __future__ import annotations
+
+import logging
+import mmap
+import struct
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import psutil
+from django.db import close_old_connections
+from rq.command import handle_command, parse_payload
+from rq.exceptions import NoSuchJobError
+from rq.job import Job as RQJob
+from rq.suspension import is_suspended
+from rq.worker import SimpleWorker, WorkerStatus
+
+from .. import execution, queues
+from ..conf import settings
+from ..models import Server
+from ..states import machine
+from ..states.statements import Claimed
+from . import routing
+from .hand import Hand
+from .keeper import Keeper, acknowledge, give_back, report, takes_each
+from .process import RECYCLE, ServerOptions, Stop, orphaned, persistently, sign_of_life
+
+logger = logging.getLogger("django_jobs.server")
+
+
+class JobWorker(SimpleWorker):
+    """One child process of `runjobs`: claims sets of jobs, runs them, acknowledges them in sets."""
+
+    def __init__(self, names: Sequence[str], options: ServerOptions, row: Server, stop: Stop, running: mmap.mmap) -> None:
+        self.client = queues.connect(names[0], timeout=queues.BLOCK + 5)
+        super().__init__(
+            [queues.JobQueue(name, connection=self.client) for name in names],
+            name=row.name,
+            connection=self.client,
+            queue_class=queues.JobQueue,
+            worker_ttl=int(settings.SERVER_TIMEOUT),
+        )
+        self.options = options
+        self.row = row
+        self.stop = stop
+        self.keys = queues.keys_of(names, options.address)
+        self.types = [name for name in options.types]
+        self.hand = Hand()
+        self.pace = Pace()
+        self.suspended = False
+        self.done = 0
+        self._running = running
+        self._keeper = Keeper(self.hand, row.name, self._sign_of_life)
+        self._ear = Ear(self)
+
+    def _set_connection(self, connection: Any) -> Any:
+        return connection  # RQ would raise the socket's time-out to seven minutes
+
+    def work(self, *args: Any, **kwargs: Any) -> bool:
+        """Take and run jobs until asked to stop; True when the process should be replaced by a fresh one."""
+        self._ear.start()
+        self._keeper.start()
+        recycle = False
+        try:
+            while not self.stop and not recycle:
+                if not self._cycle() and self.options.burst:
+                    break
+                recycle = self._worn_out()
+        finally:
+            self._keeper.stop()
+            self._put_everything_back()
+            self._ear.stop()
+        return recycle or self._declared_dead
+
+    def _cycle(self) -> bool:
+        """One round: pop bells, acknowledge the last set and claim the next, run it. False when there was nothing."""
+        if self.suspended:
+            self._exchange([])
+            self.stop.event.wait(0.2)
+            return True
+        popped = self._pop()
+        if popped is None:
+            return False
+        name, entries = popped
+        if self.stop or self.suspended:
+            queues.put_back(self.client, name, entries)
+            return True
+        ids, foreign = queues.split(entries)
+        self._run_set(ids)
+        self._run_foreign(name, foreign)
+        return True
+
+    def _pop(self) -> tuple[str, list[str]] | None:
+        """The next bells. What has ended is acknowledged together with their claim, or now when no bell is there."""
+        try:
+            popped = queues.pop(self.client, self.keys, self.pace.size, 0)
+            if popped is None:
+                self._exchange([])
+                self.pace.idle()
+                popped = queues.pop(self.client, self.keys, 1, 0.01 if self.options.burst else queues.BLOCK)
+            return popped
+        except queues.Unreachable as error:
+            self._exchange([])
+            self._ear.report_trouble(error)
+            self.stop.event.wait(1.0)
+            return None
+
+    def _run_set(self, ids: list[int]) -> None:
+        claimed = self._exchange(ids)
+        began = time.monotonic()
+        self.hand.deal(claimed)
+        self.hand.stirred.set()
+        count = 0
+        while not self.stop and (job := self.hand.next()) is not None:
+            self._run(job)
+            count += 1
+        self.done += count
+        self.pace.learn(count, time.monotonic() - began)
+
+    def _run(self, job: Claimed) -> None:
+        struct.pack_into("q", self._running, 0, job.id)
+        self.hand.end(execution.run(job, self.name))
+        struct.pack_into("q", self._running, 0, 0)
+        if takes_each(job):
+            acknowledge(self.hand.take_ended(), self.name)
+
+    def _exchange(self, ids: list[int]) -> list[Claimed]:
+        """Acknowledge what has ended and claim `ids`, in one transaction; in the order in which the bells came."""
+        runs = self.hand.take_ended()
+        if not runs and not ids:
+            return []
+        close_old_connections()
+        attempts = 0
+
+        def exchange() -> tuple[machine.Acknowledged, list[Claimed]]:
+            nonlocal attempts
+            attempts += 1
+            if attempts > 1 and ids:  # the first try may have been committed without our hearing of it
+                machine.release(self.name, "Put back: the claim was not confirmed", among=ids)
+            return machine.exchange(runs, ids, self.types, self.name)
+
+        answer, claimed = persistently(exchange, f"{len(runs)} result(s) and {len(ids)} job(s) wait", lambda: self.stop.now)
+        report(answer, self.name)
+        if len(claimed) < len(ids):
+            locked = routing.forward({*ids} - {job.id for job in claimed}, self.types)
+            self.hand.postpone(locked, seconds=0.5)
+        place = {number: at for at, number in enumerate(ids)}
+        return sorted(claimed, key=lambda job: place[job.id])
+
+    def _run_foreign(self, name: str, entries: list[str]) -> None:
+        """RQ's own jobs: the first is run by RQ's code, the others go back at once, so that none is only in our memory."""
+        if not entries:
+            return
+        queues.put_back(self.client, name, entries[1:])
+        queue = next(queue for queue in self.queues if name.startswith(queue.key))
+        try:
+            job = RQJob.fetch(entries[0], connection=self.client, serializer=queue.serializer)
+        except NoSuchJobError:
+            return
+        self._exchange([])
+        self.set_state(WorkerStatus.BUSY)
+        self.execute_job(job, queue)
+        close_old_connections()
+
+    def _worn_out(self) -> bool:
+        """Whether this process has done its number of jobs, or grown too large."""
+        options = self.options
+        if options.max_jobs is not None and self.done >= options.max_jobs:
+            return True
+        return options.max_memory is not None and self._memory > options.max_memory
+
+    _memory = 0
+    _declared_dead = False
+
+    def _sign_of_life(self) -> None:
+        self._memory = psutil.Process().memory_info().rss
+        known = sign_of_life(self.row, busy=int(self.hand.running is not None))
+        if not known:
+            logger.warning("Worker %s had been declared dead; it makes way for a fresh one", self.name)
+            self._declared_dead = True
+        if not known or orphaned(self.row.parent.pid if self.row.parent else 0):
+            self.stop.request()
+
+    def _put_everything_back(self) -> None:
+        queues.ring(self.hand.take_postponed(all=True))
+        acknowledge(self.hand.take_ended(), self.name, lambda: self.stop.now)
+        reason = "Put back: the worker stopped before it began"
+        give_back(self.hand.take_waiting(), self.name, reason, lambda: self.stop.now)
+
+
+class Pace:
+    """How many jobs to claim at once: one when they are long, more as long as a set takes only milliseconds."""
+
+    TARGET = 0.02
+    """Seconds that one set should take."""
+
+    def __init__(self) -> None:
+        self.size = 1
+
+    def learn(self, count: int, seconds: float) -> None:
+        if not count:
+            return
+        fitting = int(self.TARGET * count / max(seconds, 1e-6))
+        self.size = max(1, min(fitting, self.size * 2, settings.BATCH))
+
+    def idle(self) -> None:
+        """The queue ran dry: share what comes next with the other workers."""
+        self.size = max(1, self.size // 4)
+
+
+class Ear(threading.Thread):
+    """The side thread for Redis: RQ's registration, heartbeat, command channel and suspension. It outlives outages."""
+
+    def __init__(self, worker: JobWorker) -> None:
+        super().__init__(name="django-jobs-ear", daemon=True)
+        self.worker = worker
+        self.client = queues.connect(worker.queues[0].name, timeout=5.0)
+        self._end = threading.Event()
+        self._troubled = False
+        self._registered = False
+
+    def run(self) -> None:
+        while not self._end.is_set():
+            try:
+                self._listen()
+            except (queues.Unreachable, OSError) as error:
+                self.report_trouble(error)
+                self._end.wait(1.0)
+
+    def stop(self) -> None:
+        self._end.set()
+        self.join()
+        try:
+            self.worker.register_death()
+        except (queues.Unreachable, OSError):
+            pass
+
+    def report_trouble(self, error: Exception) -> None:
+        if not self._troubled:
+            logger.warning("Worker %s: Redis cannot be reached, trying again every second: %s", self.worker.name, error)
+        self._troubled = True
+
+    def _listen(self) -> None:
+        pubsub = self.client.pubsub()
+        try:
+            pubsub.subscribe(self.worker.pubsub_channel_name)
+            while not self._end.is_set():
+                self._sign_of_life()
+                message = pubsub.get_message(ignore_subscribe_messages=True, timeout=0.25)
+                if message is not None and message["type"] == "message":
+                    handle_command(self.worker, parse_payload(message))
+        finally:
+            pubsub.close()
+
+    def _sign_of_life(self) -> None:
+        """Register where Redis does not know us (at the start, after a flush), say what we do, hear of a suspension."""
+        worker = self.worker
+        if not self.client.exists(worker.key):
+            worker.register_birth()
+        if self._troubled:
+            logger.info("Worker %s: Redis is back", worker.name)
+            self._troubled = False
+        worker.suspended = bool(is_suspended(self.client, worker))
+        busy = worker.hand.running is not None
+        state = WorkerStatus.SUSPENDED if worker.suspended else WorkerStatus.BUSY if busy else WorkerStatus.IDLE
+        if state != worker.get_state():
+            worker.set_state(state)
+
+
+def exit_status(recycle: bool) -> int:
+    """What a child's exit tells the supervisor."""
+    return RECYCLE if recycle else 0

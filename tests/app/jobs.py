@@ -1,0 +1,33 @@
+"""Sample jobs, named by how they end."""
+
+from __future__ import annotations
+
+import time
+
+from django_jobs import JobContext, job
+
+
+@job("tests.succeeds")
+def succeeds(value: object = None) -> object:
+    return value
+
+
+@job("tests.adds")
+def adds(x: int, y: int) -> int:
+    return x + y
+
+
+@job("tests.fails")
+def fails(message: str = "broken") -> None:
+    raise ValueError(message)
+
+
+@job("tests.sleeps")
+def sleeps(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+@job("tests.tells", takes_context=True)
+def tells(ctx: JobContext) -> dict[str, object]:
+    return {"id": ctx.id, "attempt": ctx.attempt, "run": ctx.run, "worker": ctx.worker}
