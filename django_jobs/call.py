@@ -97,7 +97,9 @@ def _encode_special(value: Any, where: str) -> Any:
             return value.isoformat()
         case Model():
             if value.pk is None:
-                raise InvalidArgument(where, f"is a {type(value).__name__} that was not saved, so it has no primary key")
+                raise InvalidArgument(
+                    where, f"is a {type(value).__name__} that was not saved, so it has no primary key"
+                )
             return _encode(value.pk, where, 49)
         case str():
             return _checked_text(str(value), where)
@@ -112,9 +114,7 @@ def _encode_special(value: Any, where: str) -> Any:
     )
 
 
-def decode_arguments(
-    job_type: JobType, args: list[Any], kwargs: dict[str, Any]
-) -> tuple[list[Any], dict[str, Any]]:
+def decode_arguments(job_type: JobType, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
     """The stored arguments as the function's annotations ask for them.
 
     Raises InvalidArgument naming the argument that does not fit its annotation.
@@ -124,7 +124,10 @@ def decode_arguments(
         return args, kwargs
     names = _positional_names(job_type, len(args))
     return (
-        [_decode(value, hints.get(name), f"args[{at}]") for at, (name, value) in enumerate(zip(names, args, strict=True))],
+        [
+            _decode(value, hints.get(name), f"args[{at}]")
+            for at, (name, value) in enumerate(zip(names, args, strict=True))
+        ],
         {name: _decode(value, hints.get(name), name) for name, value in kwargs.items()},
     )
 
@@ -184,7 +187,9 @@ def _decode_generic(value: Any, origin: Any, of: tuple[Any, ...], where: str) ->
         return origin(_decode(item, of[0], f"{where}[{index}]") for index, item in enumerate(value))
     if origin is tuple and isinstance(value, list):
         kinds = of[:1] * len(value) if of[1:] == (...,) else of
-        return tuple(_decode(item, kind, f"{where}[{at}]") for at, (item, kind) in enumerate(zip(value, kinds, strict=True)))
+        return tuple(
+            _decode(item, kind, f"{where}[{at}]") for at, (item, kind) in enumerate(zip(value, kinds, strict=True))
+        )
     if isinstance(value, dict) and len(of) == 2:
         return {key: _decode(item, of[1], f"{where}.{key}") for key, item in value.items()}
     return value

@@ -40,7 +40,9 @@ def _unknown_keys() -> Iterator[CheckMessage]:
 def _wrong_values() -> Iterator[CheckMessage]:
     for key, default in DEFAULTS.items():
         value = settings.given.get(key, default)
-        if isinstance(default, int | float) and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
+        if isinstance(default, int | float) and (
+            isinstance(value, bool) or not isinstance(value, int | float) or value < 0
+        ):
             yield _wrong(key, value, "a number of at least 0")
     try:
         process_count(settings.PROCESSES)
@@ -59,7 +61,9 @@ def check_queues(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         hint = 'For example: RQ_QUEUES = {"default": {"URL": "redis://localhost:6379/0"}}'
         return [Error("The setting RQ_QUEUES names no queue.", hint=hint, id="django_jobs.E003")]
     return [
-        Error(f"DJANGO_JOBS['QUEUES'] names {name!r}.", hint=f"RQ_QUEUES has {', '.join(names)}.", id="django_jobs.E004")
+        Error(
+            f"DJANGO_JOBS['QUEUES'] names {name!r}.", hint=f"RQ_QUEUES has {', '.join(names)}.", id="django_jobs.E004"
+        )
         for name in settings.QUEUES
         if name not in names
     ]
@@ -81,7 +85,9 @@ def check_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
 
 
 def _routed() -> bool:
-    from_text = (import_string(entry) if isinstance(entry, str) else entry for entry in django_settings.DATABASE_ROUTERS)
+    from_text = (
+        import_string(entry) if isinstance(entry, str) else entry for entry in django_settings.DATABASE_ROUTERS
+    )
     router = import_string(ROUTER)
     return any(entry is router or isinstance(entry, router) for entry in from_text)
 

@@ -227,5 +227,3 @@ await_end = sync_to_async(wait, thread_sensitive=False)
 def verb(name: str) -> Any:
     """The function behind a verb of the models."""
     return monitoring.history if name == "history" else globals()[name]
-
-

@@ -125,7 +125,9 @@ def process_count(value: str | int) -> int:
     except ValueError:
         count = -1
     if count < 0:
-        raise ValueError(f'{value!r} is no process count: give "auto", a number, or a multiple of the CPUs such as "5x"')
+        raise ValueError(
+            f'{value!r} is no process count: give "auto", a number, or a multiple of the CPUs such as "5x"'
+        )
     return count
 
 

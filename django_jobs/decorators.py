@@ -125,7 +125,9 @@ def _check_target(target: Any, options: dict[str, Any]) -> None:
     if inspect.isclass(target) and not callable(getattr(target, "run", None)):
         raise InvalidJob("target", f"the class {target.__qualname__} has no method run()")
     if not callable(target) or "<locals>" in getattr(target, "__qualname__", "") or target.__name__ == "<lambda>":
-        raise InvalidJob("target", f"{target!r} must be a function or class at the top level of a module: workers import it")
+        raise InvalidJob(
+            "target", f"{target!r} must be a function or class at the top level of a module: workers import it"
+        )
     if options.get("ack", "batch") not in {"batch", "each"}:
         raise InvalidJob("ack", f'is {options["ack"]!r}; give "batch" or "each"')
     if (seconds := options.get("timeout")) is not None and not isinstance(seconds, timedelta) and not seconds > 0:

@@ -15,7 +15,7 @@ from datetime import datetime
 from types import FrameType
 from typing import Any
 
-from django.db import connections
+from django.db import close_old_connections, connections
 
 from . import clock, states
 from .call import clean_text, decode_arguments, encode_result
@@ -41,6 +41,7 @@ def run(job: Claimed, worker: str) -> Finish:
         result = _call(registry.get(job.job_type), job, context)
         return _succeeded(job, started, result)
     except BaseException as error:  # noqa: BLE001  (SystemExit and CancelledError of a job end the job, not the worker)
+        close_old_connections()  # the failure may have broken a connection that the next job would meet
         return _failed(job, started, error)
     finally:
         _current.reset(token)

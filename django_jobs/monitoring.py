@@ -46,12 +46,13 @@ def counts() -> dict[str, Count]:
     """How many jobs are in each state, in the order of the states."""
     finals = _final_counts()
     return {
-        state: finals[state] if state in states.FINAL else capped_count(jobs().filter(state=state)) for state in states.ALL
+        state: finals[state] if state in states.FINAL else capped_count(jobs().filter(state=state))
+        for state in states.ALL
     }
 
 
 def _final_counts() -> dict[str, Count]:
-    signs = {state: 1 for state in states.FINAL} | {f"{state}.left": -1 for state in states.FINAL}
+    signs = dict.fromkeys(states.FINAL, 1) | {f"{state}.left": -1 for state in states.FINAL}
     rows = (
         Counter.objects.using(settings.DATABASE)
         .filter(name__in=signs)

@@ -34,11 +34,19 @@ CALLER_TIMEOUT = 0.25
 """Seconds that a caller's connection waits, for the connect and for the answer: together the half second of the design."""
 BREAK = 5.0
 """Seconds for which nothing is pushed after Redis failed to answer."""
-BLOCK = 2.0
-"""Longest blocking pop, in seconds."""
+BLOCK = 1.0
+"""Longest blocking pop, in seconds: how long an idle worker takes to hear that it should stop."""
 CHUNK = 5000
 
-BANDS: tuple[tuple[int, str], ...] = ((50, ":+3"), (10, ":+2"), (1, ":+1"), (0, ""), (-9, ":-1"), (-49, ":-2"), (-100, ":-3"))
+BANDS: tuple[tuple[int, str], ...] = (
+    (50, ":+3"),
+    (10, ":+2"),
+    (1, ":+1"),
+    (0, ""),
+    (-9, ":-1"),
+    (-49, ":-2"),
+    (-100, ":-3"),
+)
 """Lowest priority of each band, and what it adds to the queue's name; the highest band is popped first."""
 
 Unreachable = RedisError
@@ -57,7 +65,10 @@ def key(name: str) -> str:
 def keys_of(queues: Iterable[str], address: str) -> list[str]:
     """The Redis lists that a server with that address pops, in order: each queue's bands, its own bells before all's."""
     return [
-        key(queue + at + suffix) for queue in queues for _, suffix in BANDS for at in ((f"@{address}", "") if address else ("",))
+        key(queue + at + suffix)
+        for queue in queues
+        for _, suffix in BANDS
+        for at in ((f"@{address}", "") if address else ("",))
     ]
 
 
@@ -217,6 +228,20 @@ def waiting(queue: str, addresses: Iterable[str] = ()) -> set[int]:
     return found
 
 
+def forget_addresses(queue: str, alive: Iterable[str]) -> None:
+    """Remove the lists at addresses where no server listens any more; their jobs are rung for again. May raise `Unreachable`."""
+    kept = set(alive)
+    client = connect(queue, timeout=5.0)
+    try:
+        for name in map(_text, client.smembers(RQQueue.redis_queues_keys)):
+            mine, _, address = name.removeprefix(key("")).partition("@")
+            if mine == queue and address and address.partition(":")[0] not in kept:
+                client.srem(RQQueue.redis_queues_keys, name)
+                client.delete(name)
+    finally:
+        client.close()
+
+
 def length(queue: str) -> int | None:
     """Entries that wait in a queue, all bands together; None while Redis is away."""
     with line(queue).attempt(f"the length of queue {queue!r} is not known") as client:
@@ -264,7 +289,10 @@ class JobQueue(DjangoRQ):
     def get_jobs(self, offset: int = 0, length: int = -1) -> list[RQJob]:
         entries = self.get_job_ids(offset, length)
         bells = self._bells(split(entries)[0])
-        found = [bells.get(entry) if job_id(entry) is not None else super(JobQueue, self).fetch_job(entry) for entry in entries]
+        found = [
+            bells.get(entry) if job_id(entry) is not None else super(JobQueue, self).fetch_job(entry)
+            for entry in entries
+        ]
         return [job for job in found if job is not None]
 
     def compact(self) -> None:

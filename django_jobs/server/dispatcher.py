@@ -36,12 +36,15 @@ def sweep() -> None:
     for queue in queues.names():
         _drop_expired(queue)
         try:
+            queues.forget_addresses(queue, addresses.values())
             bells = queues.waiting(queue, set(addresses.values()))
         except queues.Unreachable as error:
             logger.warning("The sweep of queue %r waits, Redis cannot be reached: %s", queue, error)
             continue
         for rows in _settled(queue):
-            missing = [(pk, queue, priority) for pk, priority, job_type in rows if pk not in bells and job_type in known]
+            missing = [
+                (pk, queue, priority) for pk, priority, job_type in rows if pk not in bells and job_type in known
+            ]
             if missing and queues.ring(missing):
                 logger.warning("Queue %r: rang again for %d job(s) whose bell was lost", queue, len(missing))
             _explain([row for row in rows if row[2] not in known], bool(known))

@@ -63,6 +63,11 @@ class Hand:
             taken, self._ended = self._ended, []
             return taken
 
+    def keep(self, runs: list[Finish]) -> None:
+        """Take back runs that could not be acknowledged."""
+        with self._lock:
+            self._ended = runs + self._ended
+
     def take_waiting(self, behind: float = 0.0) -> list[Claimed]:
         """The jobs that wait, when the running one has taken so many seconds already."""
         with self._lock:

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from django.db import Error as DatabaseError
 from django.db import connections
 
 from .. import events, queues
@@ -54,7 +55,7 @@ class Keeper(threading.Thread):
                 self._next_heartbeat = time.monotonic() + settings.HEARTBEAT_INTERVAL
                 self.heartbeat()
             queues.ring(self.hand.take_postponed())
-            acknowledge(self.hand.take_ended(older_than=settings.ACK_WINDOW / 2), self.worker, self._end.is_set)
+            self._acknowledge()
             give_back(
                 self.hand.take_waiting(behind=LONG),
                 self.worker,
@@ -65,6 +66,14 @@ class Keeper(threading.Thread):
             logger.exception("The keeper of worker %s failed; it goes on", self.worker)
             connections.close_all()
         self._pause()
+
+    def _acknowledge(self) -> None:
+        runs = self.hand.take_ended(older_than=settings.ACK_WINDOW / 2)
+        try:
+            acknowledge(runs, self.worker, self._end.is_set)
+        except DatabaseError:
+            self.hand.keep(runs)
+            raise
 
     def _pause(self) -> None:
         """Tick while the hand holds something; else sleep until it does, or until the next heartbeat."""
@@ -96,9 +105,7 @@ def report(answer: Acknowledged, worker: str) -> None:
         events.publish("ended", ids=[run.id for run in answer.done])
 
 
-def give_back(
-    jobs: list[Claimed], worker: str, reason: str, gave_up: Callable[[], bool] = lambda: False
-) -> None:
+def give_back(jobs: list[Claimed], worker: str, reason: str, gave_up: Callable[[], bool] = lambda: False) -> None:
     """Put claimed jobs back into their queue, uncounted."""
     if jobs:
         runs = [(job.id, job.run) for job in jobs]

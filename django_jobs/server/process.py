@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django.db import Error as DatabaseError
-from django.db import connections, transaction
+from django.db import close_old_connections, connections, transaction
 
 from .. import __version__, clock
 from ..conf import settings
@@ -76,7 +76,7 @@ class Clockwork:
     def _attempt(self, duty: Duty) -> float | None:
         try:
             sooner = duty.run()
-        except Exception as error:  # noqa: BLE001  (a loop of a server never ends because one round went wrong)
+        except Exception as error:
             if duty.name not in self._troubled:
                 logger.exception("%s failed; it is tried again every %g s", duty.name, duty.interval)
             else:
@@ -132,6 +132,31 @@ def persistently(action: Callable[[], T], what: str, gave_up: Callable[[], bool]
             pause = min(pause * 2, 5.0)
 
 
+def close_connections() -> None:
+    """Before a fork: leave nothing behind that parent and child would share."""
+    for connection in connections.all(initialized_only=True):
+        connection.close()
+        if hasattr(connection, "close_pool"):
+            connection.close_pool()
+
+
+class Freshness:
+    """Checks connections before a set of jobs: after a rest, and after an error that a job may have left behind."""
+
+    REST = 5.0
+    """Seconds without use after which a connection may have died unnoticed."""
+
+    def __init__(self) -> None:
+        self._used = time.monotonic()
+
+    def check(self) -> None:
+        now = time.monotonic()
+        troubled = any(connection.errors_occurred for connection in connections.all(initialized_only=True))
+        if troubled or now - self._used > self.REST:
+            close_old_connections()
+        self._used = now
+
+
 def measure_clock() -> None:
     """Follow the database's clock, so that hosts whose clocks differ agree on what is due."""
     connection = connections[settings.DATABASE]
@@ -150,7 +175,12 @@ def measure_clock() -> None:
 
 
 def prepare_database() -> None:
-    """Make the connection fit for servers: SQLite gets write-ahead logging, immediate transactions and patience."""
+    """Make connections fit for servers: they stay open, and SQLite gets write-ahead logging and immediate transactions."""
+    for alias in connections:
+        database = connections.settings[alias]
+        if not database.get("OPTIONS", {}).get("pool") and not database["CONN_MAX_AGE"]:
+            database["CONN_MAX_AGE"] = None
+            database["CONN_HEALTH_CHECKS"] = True
     connection = connections[settings.DATABASE]
     if connection.vendor == "sqlite":
         connection.close()

@@ -27,6 +27,7 @@ from .process import (
     Duty,
     ServerOptions,
     Stop,
+    close_connections,
     measure_clock,
     persistently,
     prepare_database,
@@ -121,7 +122,7 @@ class Supervisor:
         child.name = f"{self.row.name}/{self.spawned}"
         child.born = time.monotonic()
         struct.pack_into("q", child.running, 0, 0)
-        connections.close_all()
+        close_connections()
         queues.hang_up()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -140,11 +141,11 @@ class Supervisor:
         code = os.waitstatus_to_exitcode(status)
         reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
         lived = time.monotonic() - child.born
-        if code == 0:
+        if code == 0 or (code == RECYCLE and self.stop):
             child.respawn_at = float("inf")
             logger.info("%s %s (pid %d) ended", child.kind.capitalize(), child.name, pid)
         elif code == RECYCLE:
-            logger.info("Worker %s (pid %d) is replaced by a fresh one", child.name, pid)
+            logger.info("%s %s (pid %d) is replaced by a fresh one", child.kind.capitalize(), child.name, pid)
         else:
             child.failures = 0 if lived > 60 else child.failures + 1
             pause = 0 if child.failures <= 1 else min(2 ** (child.failures - 1), 30)

@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import psutil
-from django.db import close_old_connections
 from rq.command import handle_command, parse_payload
 from rq.exceptions import NoSuchJobError
 from rq.job import Job as RQJob
@@ -30,7 +29,7 @@ from ..states.statements import Claimed
 from . import routing
 from .hand import Hand
 from .keeper import Keeper, acknowledge, give_back, report, takes_each
-from .process import RECYCLE, ServerOptions, Stop, orphaned, persistently, sign_of_life
+from .process import RECYCLE, Freshness, ServerOptions, Stop, orphaned, persistently, sign_of_life
 
 logger = logging.getLogger("django_jobs.server")
 
@@ -38,7 +37,9 @@ logger = logging.getLogger("django_jobs.server")
 class JobWorker(SimpleWorker):
     """One child process of `runjobs`: claims sets of jobs, runs them, acknowledges them in sets."""
 
-    def __init__(self, names: Sequence[str], options: ServerOptions, row: Server, stop: Stop, running: mmap.mmap) -> None:
+    def __init__(
+        self, names: Sequence[str], options: ServerOptions, row: Server, stop: Stop, running: mmap.mmap
+    ) -> None:
         self.client = queues.connect(names[0], timeout=queues.BLOCK + 5)
         super().__init__(
             [queues.JobQueue(name, connection=self.client) for name in names],
@@ -54,6 +55,7 @@ class JobWorker(SimpleWorker):
         self.types = [name for name in options.types]
         self.hand = Hand()
         self.pace = Pace()
+        self._freshness = Freshness()
         self.suspended = False
         self.done = 0
         self._running = running
@@ -136,7 +138,7 @@ class JobWorker(SimpleWorker):
         runs = self.hand.take_ended()
         if not runs and not ids:
             return []
-        close_old_connections()
+        self._freshness.check()
         attempts = 0
 
         def exchange() -> tuple[machine.Acknowledged, list[Claimed]]:
@@ -146,7 +148,9 @@ class JobWorker(SimpleWorker):
                 machine.release(self.name, "Put back: the claim was not confirmed", among=ids)
             return machine.exchange(runs, ids, self.types, self.name)
 
-        answer, claimed = persistently(exchange, f"{len(runs)} result(s) and {len(ids)} job(s) wait", lambda: self.stop.now)
+        answer, claimed = persistently(
+            exchange, f"{len(runs)} result(s) and {len(ids)} job(s) wait", lambda: self.stop.now
+        )
         report(answer, self.name)
         if len(claimed) < len(ids):
             locked = routing.forward({*ids} - {job.id for job in claimed}, self.types)
@@ -167,7 +171,7 @@ class JobWorker(SimpleWorker):
         self._exchange([])
         self.set_state(WorkerStatus.BUSY)
         self.execute_job(job, queue)
-        close_old_connections()
+        self._freshness.check()
 
     def _worn_out(self) -> bool:
         """Whether this process has done its number of jobs, or grown too large."""
@@ -253,7 +257,7 @@ class Ear(threading.Thread):
             pubsub.subscribe(self.worker.pubsub_channel_name)
             while not self._end.is_set():
                 self._sign_of_life()
-                message = pubsub.get_message(ignore_subscribe_messages=True, timeout=0.25)
+                message = pubsub.get_message(ignore_subscribe_messages=True, timeout=0.5)
                 if message is not None and message["type"] == "message":
                     handle_command(self.worker, parse_payload(message))
         finally:

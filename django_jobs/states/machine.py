@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -22,7 +23,7 @@ from ..conf import settings
 from ..models import Counter, Job, JobState
 from . import ENDED, ENQUEUED, FAILED, FINAL, MOVES, PROCESSING
 from .effects import ring
-from .statements import Claimed, Finish, statements
+from .statements import Claimed, Finish, Statements, statements
 
 logger = logging.getLogger("django_jobs.states")
 
@@ -127,10 +128,14 @@ def exchange(
     runs: Sequence[Finish], ids: Sequence[int], types: Sequence[str], worker: str
 ) -> tuple[Acknowledged, list[Claimed]]:
     """Acknowledge the last set and claim the next in one transaction. A claim that fails keeps the acknowledgement."""
-    with transaction.atomic(using=settings.DATABASE):
+    if not runs or not ids:
         done = acknowledge(runs, worker) if runs else Acknowledged([], [])
+        return done, claim(ids, types, worker) if ids else []
+    with transaction.atomic(using=settings.DATABASE):
+        done = acknowledge(runs, worker)
         try:
-            return done, claim(ids, types, worker) if ids else []
+            with transaction.atomic(using=settings.DATABASE):
+                return done, claim(ids, types, worker)
         except DataError:
             logger.exception("Jobs %s could not be claimed", ids)
             return done, []
@@ -138,14 +143,16 @@ def exchange(
 
 def claim(ids: Sequence[int], types: Sequence[str], worker: str) -> list[Claimed]:
     """Take the enqueued ones of `ids` whose type is among `types`; they are Processing and ours from now on."""
-    with transaction.atomic(using=settings.DATABASE):
-        return statements(settings.DATABASE).claim(ids, types, worker, clock.now())
+    store = statements(settings.DATABASE)
+    with _together(store):
+        return store.claim(ids, types, worker, clock.now())
 
 
 def acknowledge(runs: Sequence[Finish], worker: str) -> Acknowledged:
     """Record how runs ended, fenced by run number and worker, with history and counters, in one transaction."""
-    with transaction.atomic(using=settings.DATABASE):
-        done = statements(settings.DATABASE).finish(runs, worker)
+    store = statements(settings.DATABASE)
+    with _together(store):
+        done = store.finish(runs, worker)
     return Acknowledged([run for run in runs if run.id in done], [run for run in runs if run.id not in done])
 
 
@@ -153,6 +160,11 @@ def explain(ids: Sequence[int], reason: str) -> None:
     """Say of enqueued jobs why they wait. It changes no state, and nothing when they have moved on."""
     waiting = Job.objects.using(settings.DATABASE).filter(pk__in=ids, state=ENQUEUED)
     waiting.exclude(state_reason=reason).update(state_reason=reason)
+
+
+def _together(store: Statements) -> AbstractContextManager[Any]:
+    """A transaction around what is more than one statement: a single one needs no BEGIN and COMMIT of its own."""
+    return nullcontext() if store.single else transaction.atomic(using=settings.DATABASE)
 
 
 def _parts(items: Sequence[Any]) -> Iterator[list[Any]]:

@@ -52,6 +52,9 @@ class Finish(NamedTuple):
 class Statements(Protocol):
     """What a database must be able to do in sets."""
 
+    single: bool
+    """Whether each of the two is one statement, and so a transaction by itself."""
+
     def claim(self, ids: Sequence[int], types: Sequence[str], worker: str, at: datetime) -> list[Claimed]:
         """Move the enqueued ones of `ids` to Processing; returns those that moved."""
 
@@ -67,6 +70,8 @@ def statements(alias: str) -> Statements:
 
 
 class PostgreSQL:
+    single = True
+
     CLAIM = """
         WITH picked AS (
             SELECT id FROM {job}
@@ -123,6 +128,8 @@ class PostgreSQL:
 
 class _InJSON:
     """What SQLite and MariaDB share: sets travel as one JSON parameter, since neither has arrays."""
+
+    single = False
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection

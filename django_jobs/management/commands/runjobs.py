@@ -58,25 +58,37 @@ class Command(BaseCommand):
             key = name.replace("-", "_").upper()
             parser.add_argument(f"--{name}", type=float, metavar="S", help=f"{meaning} (setting {key})")
         parser.add_argument("--migrate", action="store_true", help="run manage.py migrate first")
-        parser.add_argument("--reload", action="store_true", help="start again when a source file changes; for development")
-        parser.add_argument("--log-format", choices=["text", "json"], default="text", help="lines for people or for machines")
+        parser.add_argument(
+            "--reload", action="store_true", help="start again when a source file changes; for development"
+        )
+        parser.add_argument(
+            "--log-format", choices=["text", "json"], default="text", help="lines for people or for machines"
+        )
         parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
         parser.add_argument("--health-port", type=int, metavar="PORT", help="answer health probes by HTTP on this port")
 
     def _add_work(self, parser: CommandParser) -> None:
-        parser.add_argument("--queues", type=listed, metavar="A,B", help="queues to take, in strict order (setting QUEUES)")
+        parser.add_argument(
+            "--queues", type=listed, metavar="A,B", help="queues to take, in strict order (setting QUEUES)"
+        )
         parser.add_argument("--types", type=listed, metavar="A,B", help="take only jobs of these types; default all")
         parser.add_argument(
             "--processes", type=processes, metavar="N", help='worker processes: "auto", a number, or "5x" the CPUs'
         )
         parser.add_argument("--name", help="name of this server, unique among those that run (setting SERVER_NAME)")
-        parser.add_argument("--no-scheduler", action="store_true", help="only workers; another server must have a scheduler")
+        parser.add_argument(
+            "--no-scheduler", action="store_true", help="only workers; another server must have a scheduler"
+        )
         parser.add_argument("--burst", action="store_true", help="end when the queues are empty; without a scheduler")
 
     def _add_limits(self, parser: CommandParser) -> None:
-        parser.add_argument("--grace", type=float, metavar="S", help="seconds that running jobs get to end (setting GRACE)")
+        parser.add_argument(
+            "--grace", type=float, metavar="S", help="seconds that running jobs get to end (setting GRACE)"
+        )
         parser.add_argument("--max-jobs", type=int, metavar="N", help="replace a worker process after so many jobs")
-        parser.add_argument("--max-memory", type=float, metavar="MB", help="replace a worker process that grew over this")
+        parser.add_argument(
+            "--max-memory", type=float, metavar="MB", help="replace a worker process that grew over this"
+        )
 
     def handle(self, **options: Any) -> None:
         if options["reload"]:
@@ -92,7 +104,9 @@ class Command(BaseCommand):
             Supervisor(server, options["health_port"]).run()
         except DatabaseError as error:
             hint = "is it there, and were the migrations run (runjobs --migrate)?"
-            raise CommandError(f"The database {settings.DATABASE!r} cannot be used ({str(error).strip()}); {hint}") from error
+            raise CommandError(
+                f"The database {settings.DATABASE!r} cannot be used ({str(error).strip()}); {hint}"
+            ) from error
 
     def _server_options(self, options: dict[str, Any]) -> ServerOptions:
         types = self._types(options["types"])
@@ -101,7 +115,8 @@ class Command(BaseCommand):
             name=options["name"] or settings.SERVER_NAME or f"{socket.gethostname()}:{os.getpid()}",
             queues=self._queues(options["queues"] or settings.QUEUES),
             types=types,
-            address=settings.APPLICATION + ("" if not options["types"] else f".{zlib.crc32(repr(types).encode()):08x}"),
+            # Servers with the same types share an address; during a deploy, old and new code have different ones.
+            address=f"{settings.APPLICATION}.{zlib.crc32(repr(types).encode()):08x}",
             processes=process_count(settings.PROCESSES) if count is None else count,
             scheduler=not (options["no_scheduler"] or options["burst"]),
             grace=settings.GRACE if options["grace"] is None else options["grace"],
@@ -133,7 +148,9 @@ class Command(BaseCommand):
         rows = Server.objects.using(settings.DATABASE).filter(name=name, heartbeat_at__gt=fresh)
         row = rows.first()
         if row is not None and not self._gone(row):
-            raise CommandError(f"A server named {name!r} runs already (pid {row.pid} on {row.host}); give another --name")
+            raise CommandError(
+                f"A server named {name!r} runs already (pid {row.pid} on {row.host}); give another --name"
+            )
 
     @staticmethod
     def _gone(row: Server) -> bool:
