@@ -30,6 +30,9 @@ logger = logging.getLogger("django_jobs.states")
 SET_SIZE = 1000
 """Most rows that one statement locks: other writers wait for it no longer than that takes."""
 
+DEATHS = 3
+"""Workers that may die under a job before it is quarantined as Failed."""
+
 
 class Moved(NamedTuple):
     """A job that a move took along, and the state it left."""
@@ -108,17 +111,17 @@ def release(worker: str, reason: str, *, among: Sequence[int] | None = None) -> 
     return moved
 
 
-def bury(job_id: int, worker: str, reason: str, *, deaths: int = 3) -> str:
-    """Put back the job under which its worker died, or fail it at the last of so many `deaths`; returns its new state.
+def bury(job_id: int, worker: str, reason: str) -> str:
+    """Put back the job under which its worker died, or fail it at the last of `DEATHS`; returns its new state.
 
     Empty when the job is no longer that worker's.
     """
     held = Q(pk=job_id, state=PROCESSING, worker=worker)
     died = F("deaths") + 1
-    last = f"{reason}; it is the {deaths}th worker that died under this job, so it is not tried again"
+    last = f"{reason}; it is the third worker that died under this job, so it is not tried again"
     with transaction.atomic(using=settings.DATABASE):
-        quarantine = Target(FAILED, last, {"deaths": deaths, "quarantined": True}, {"deaths": died})
-        if _move_set(held & Q(deaths__gte=deaths - 1), quarantine, wait=True):
+        quarantine = Target(FAILED, last, {"deaths": DEATHS, "quarantined": True}, {"deaths": died})
+        if _move_set(held & Q(deaths__gte=DEATHS - 1), quarantine, wait=True):
             return FAILED
         again = Target(ENQUEUED, reason, {"death": True}, {"deaths": died})
         return ENQUEUED if _move_set(held, again, wait=True) else ""
