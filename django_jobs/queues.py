@@ -262,7 +262,8 @@ class BellJob(RQJob):
 
     @classmethod
     def of(cls, row: Job, queue: RQQueue) -> BellJob:
-        shown = cls(f"{PREFIX}{row.pk}", connection=queue.connection, serializer=queue.serializer)
+        shown = cls(connection=queue.connection, serializer=queue.serializer)
+        shown._id = f"{PREFIX}{row.pk}"  # RQ refuses the colon in a new id; its pages only show it
         shown.origin = queue.name
         shown.created_at = row.created_at
         shown.enqueued_at = row.state_at

@@ -1,0 +1,64 @@
+"""A mistake in the settings is told at start, with what to write instead."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import override_settings
+
+from django_jobs import checks
+
+
+def ids(found: list[Any]) -> list[str]:
+    return [message.id for message in found]
+
+
+def test_the_settings_of_the_tests_are_clean() -> None:
+    every = [checks.check_settings, checks.check_queues, checks.check_database, checks.check_neighbours]
+    assert [message for check in every for message in check(None)] == []
+
+
+def test_an_unknown_key_comes_with_a_suggestion() -> None:
+    with override_settings(DJANGO_JOBS={"RETENTON": {}}):
+        (error,) = checks.check_settings(None)
+    assert error.id == "django_jobs.E001"
+    assert "'RETENTION'" in (error.hint or "")
+
+
+@pytest.mark.parametrize(("key", "value"), [("BATCH", "many"), ("GRACE", -1), ("BATCH", True), ("PROCESSES", "5y")])
+def test_a_value_that_cannot_be_is_told(key: str, value: Any) -> None:
+    with override_settings(DJANGO_JOBS={key: value}):
+        (error,) = checks.check_settings(None)
+    assert error.id == "django_jobs.E002"
+    assert key in error.msg
+
+
+def test_queues_must_exist() -> None:
+    with override_settings(RQ_QUEUES={}):
+        assert ids(checks.check_queues(None)) == ["django_jobs.E003"]
+    with override_settings(DJANGO_JOBS={"QUEUES": ["default", "mail"]}):
+        (error,) = checks.check_queues(None)
+    assert error.id == "django_jobs.E004"
+    assert "mail" in error.msg
+
+
+def test_another_database_needs_the_router(monkeypatch: pytest.MonkeyPatch) -> None:
+    with override_settings(DJANGO_JOBS={"DATABASE": "jobs"}):
+        assert ids(checks.check_database(None)) == ["django_jobs.E005"]
+        monkeypatch.setitem(checks.django_settings.DATABASES, "jobs", {})
+        assert ids(checks.check_database(None)) == ["django_jobs.E006"]
+        with override_settings(DATABASE_ROUTERS=["django_jobs.routers.JobsRouter"]):
+            assert ids(checks.check_database(None)) == []
+
+
+def test_times_must_be_aware() -> None:
+    with override_settings(USE_TZ=False):
+        assert ids(checks.check_database(None)) == ["django_jobs.E007"]
+
+
+def test_the_command_of_django_extensions_is_warned_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks.django_settings, "INSTALLED_APPS", ["django_extensions", "django_jobs"])
+    assert ids(checks.check_neighbours(None)) == ["django_jobs.W002"]
+    monkeypatch.setattr(checks.django_settings, "INSTALLED_APPS", ["django_jobs", "django_extensions"])
+    assert ids(checks.check_neighbours(None)) == []
