@@ -11,6 +11,7 @@ from django.test import override_settings
 
 from django_jobs import clock, queues
 from django_jobs.models import Job, Server
+from django_jobs.queues import bells as bells_of_queues
 from django_jobs.server.dispatcher import sweep
 from tests.app.jobs import adds
 
@@ -59,13 +60,13 @@ def test_a_rolled_back_savepoint_takes_only_its_own_jobs() -> None:
 
 def test_all_jobs_of_a_transaction_are_one_push(monkeypatch: pytest.MonkeyPatch) -> None:
     pushes: list[int] = []
-    push = queues._push
+    push = bells_of_queues._push
 
     def counted(queue: str, named: dict[str, list[str]], front: bool) -> bool:
         pushes.append(sum(map(len, named.values())))
         return push(queue, named, front)
 
-    monkeypatch.setattr(queues, "_push", counted)
+    monkeypatch.setattr(bells_of_queues, "_push", counted)
     with transaction.atomic():
         for n in range(20):
             adds.enqueue(n, n)

@@ -1,0 +1,41 @@
+"""All of RQ's queues and of Redis, the only rooms beside the worker that know either."""
+
+from .bells import (
+    BANDS,
+    BLOCK,
+    band,
+    forget_addresses,
+    keys_of,
+    length,
+    names,
+    pop,
+    put_back,
+    ring,
+    split,
+    waiting,
+)
+from .lines import Line, Unreachable, by_connection, connect, hang_up, line
+from .neighbour import BellJob, JobQueue
+
+__all__ = [
+    "BANDS",
+    "BLOCK",
+    "BellJob",
+    "JobQueue",
+    "Line",
+    "Unreachable",
+    "band",
+    "by_connection",
+    "connect",
+    "forget_addresses",
+    "hang_up",
+    "keys_of",
+    "length",
+    "line",
+    "names",
+    "pop",
+    "put_back",
+    "ring",
+    "split",
+    "waiting",
+]

@@ -1,0 +1,95 @@
+"""Connections to Redis: which queue is where, and the line on which this process pushes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings as django_settings
+from django_rq.connection_utils import filter_connection_params, get_redis_connection
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+logger = logging.getLogger("django_jobs.queues")
+
+CALLER_TIMEOUT = 0.25
+"""Seconds that a caller's connection waits, for the connect and for the answer: together the design's half second."""
+BREAK = 5.0
+"""Seconds for which nothing is pushed after Redis failed to answer."""
+
+Unreachable = RedisError
+"""What a Redis that cannot be reached raises."""
+
+
+def config(queue: str) -> dict[str, Any]:
+    return dict(filter_connection_params(django_settings.RQ_QUEUES[queue]))
+
+
+def by_connection(queues: Iterable[str]) -> list[list[str]]:
+    """The queues, grouped by the Redis server that holds them."""
+    groups: list[tuple[dict[str, Any], list[str]]] = []
+    for queue in queues:
+        params = config(queue)
+        for known, members in groups:
+            if known == params:
+                members.append(queue)
+                break
+        else:
+            groups.append((params, [queue]))
+    return [members for _, members in groups]
+
+
+def connect(queue: str, *, timeout: float, connect_timeout: float = 2.0) -> Redis:
+    """A client of its own for the Redis that holds `queue`: no silent retries, no answer later than `timeout` seconds."""
+    client = get_redis_connection(config(queue))
+    kwargs = client.connection_pool.connection_kwargs
+    kwargs.update(socket_timeout=timeout, socket_connect_timeout=connect_timeout, retry=Retry(NoBackoff(), 0))
+    kwargs.pop("retry_on_error", None)
+    return client
+
+
+class Line:
+    """The connection on which this process pushes. Broken, it stays silent for `BREAK` seconds instead of waiting."""
+
+    def __init__(self, queue: str) -> None:
+        self.client = connect(queue, timeout=CALLER_TIMEOUT, connect_timeout=CALLER_TIMEOUT)
+        self.closed_until = 0.0
+
+    @contextmanager
+    def attempt(self, what: str) -> Iterator[Redis | None]:
+        """Gives the client, or None while the line is broken. What Redis raises inside is logged, not raised."""
+        if time.monotonic() < self.closed_until:
+            yield None
+            return
+        try:
+            yield self.client
+        except (RedisError, OSError) as error:
+            self.closed_until = time.monotonic() + BREAK
+            logger.warning("Redis cannot be reached (%s): %s", error, what)
+
+
+_lines: dict[str, Line] = {}
+_lines_lock = threading.Lock()
+
+
+def line(queue: str) -> Line:
+    """This process's line to the Redis that holds `queue`."""
+    identity = repr(sorted(config(queue).items()))
+    with _lines_lock:
+        if identity not in _lines:
+            _lines[identity] = Line(queue)
+        return _lines[identity]
+
+
+def hang_up() -> None:
+    """Close every line: before a fork, and when settings change."""
+    with _lines_lock:
+        for known in _lines.values():
+            known.client.close()
+        _lines.clear()
