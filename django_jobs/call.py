@@ -21,6 +21,10 @@ from .exceptions import InvalidArgument, PayloadTooLarge
 from .registry import JobType
 
 PLAIN = (str, int, bool, type(None))
+ACCEPTED = (
+    "accepted are text, numbers, booleans, None, lists, dicts with text keys, "
+    "UUID, datetime, date, Decimal, Enum and saved model instances"
+)
 
 
 def encode_arguments(
@@ -88,30 +92,30 @@ def _encode_special(value: Any, where: str) -> Any:
         case enum.Enum():
             return _encode(value.value, where, 49)
         case float():
-            if not math.isfinite(value):
-                raise InvalidArgument(where, f"is {value}; JSON has no such number")
-            return float(value)
+            return _finite(value, where)
         case uuid.UUID() | Decimal():
             return str(value)
         case datetime() | date():
             return value.isoformat()
         case Model():
-            if value.pk is None:
-                raise InvalidArgument(
-                    where, f"is a {type(value).__name__} that was not saved, so it has no primary key"
-                )
-            return _encode(value.pk, where, 49)
-        case str():
-            return _checked_text(str(value), where)
-        case int():
-            return int(value)
-        case list() | tuple():
-            return [_encode(item, f"{where}[{index}]") for index, item in enumerate(value)]
-    raise InvalidArgument(
-        where,
-        f"is a {type(value).__module__}.{type(value).__qualname__}, which JSON cannot hold; accepted are text, numbers, "
-        "booleans, None, lists, dicts with text keys, UUID, datetime, date, Decimal, Enum and saved model instances",
-    )
+            return _encode(_key_of(value, where), where, 49)
+        case str() | int() | list() | tuple():  # a subclass of what JSON knows
+            plain = next(kind for kind in (str, int, list, tuple) if isinstance(value, kind))
+            return _encode(plain(value), where, 49)
+    kind = f"{type(value).__module__}.{type(value).__qualname__}"
+    raise InvalidArgument(where, f"is a {kind}, which JSON cannot hold; {ACCEPTED}")
+
+
+def _finite(value: float, where: str) -> float:
+    if not math.isfinite(value):
+        raise InvalidArgument(where, f"is {value}; JSON has no such number")
+    return float(value)
+
+
+def _key_of(value: Model, where: str) -> Any:
+    if value.pk is None:
+        raise InvalidArgument(where, f"is a {type(value).__name__} that was not saved, so it has no primary key")
+    return value.pk
 
 
 def decode_arguments(job_type: JobType, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:

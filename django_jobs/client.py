@@ -13,8 +13,9 @@ from django.utils.timezone import is_aware
 
 from . import clock, events, monitoring, queues, states
 from .call import encode_arguments
+from .conf import settings
 from .exceptions import InvalidJob, StillRunning, UnknownJobType, UnknownQueue
-from .models import Job
+from .models import Job, Server
 from .registry import JobType, registry
 from .states import machine
 from .states.machine import Moved, Target
@@ -152,7 +153,7 @@ def delete(ids: Iterable[int], *, by: Any = None) -> list[int]:
 
 
 def requeue(ids: Iterable[int], *, by: Any = None) -> list[int]:
-    """Run jobs again, or at once if they were scheduled; failed attempts are counted anew. Returns the ids that moved."""
+    """Run jobs again, or at once if they were scheduled; counts failed attempts anew. Returns the ids that moved."""
     anew = {"failures": 0, "deaths": 0, "result": None, "finished_at": None, "start_before": None}
     return _apply("requeue", ids, f"Requeued{_by(by)}", by, columns=anew)
 
@@ -168,6 +169,17 @@ def reschedule(ids: Iterable[int], when: datetime | timedelta, *, by: Any = None
     if moved:
         events.publish("scheduled", at=due.timestamp())
     return moved
+
+
+def direct(server_ids: Iterable[int], wanted: str) -> int:
+    """Ask servers to take no new jobs ("quiet"), to work again (""), or to "stop"; returns how many were asked.
+
+    A server looks for its orders every second.
+    """
+    if wanted not in {"", *Server.Wanted.values}:
+        raise InvalidJob("wanted", f'is {wanted!r}; give "quiet", "stop", or "" to work again')
+    rows = Server.objects.using(settings.DATABASE).filter(pk__in=list(server_ids), parent=None)
+    return rows.update(wanted=wanted)
 
 
 acancel = sync_to_async(cancel, thread_sensitive=True)
@@ -199,7 +211,7 @@ def _apply(
 def wait(job_id: int, timeout: float) -> Job:
     """The job once it has ended (Succeeded, Failed or Deleted).
 
-    Raises StillRunning, a TimeoutError, after `timeout` seconds. An event wakes it; where none comes, it looks by itself.
+    Raises StillRunning, a TimeoutError, after `timeout` seconds. An event wakes it; where none comes, it looks anyway.
     """
     with events.listen("ended") as listener:
         end = time.monotonic() + timeout

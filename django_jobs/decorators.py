@@ -38,7 +38,7 @@ class JobFunction(Generic[P, R]):
         return f"<job {self.name}>"
 
     def using(self, **options: Any) -> JobFunction[P, R]:
-        """A copy whose calls are stored with other options; those of `client.Options`. Raises InvalidJob for any other."""
+        """A copy whose calls are stored with other options: those of `client.Options`. Raises InvalidJob for others."""
         return type(self)(self.job_type, self._function, self.options.merged(**options))
 
     def enqueue(self, *args: Any, **kwargs: Any) -> Job:

@@ -73,8 +73,8 @@ class DuplicateJobType(JobsError):
 
     def __init__(self, name: str, first: str, second: str) -> None:
         super().__init__(
-            f"The job type name {name!r} is used twice: by {first} and by {second}. Give one of them a name of its own: "
-            f'@job("another-name")'
+            f"The job type name {name!r} is used twice: by {first} and by {second}. Give one of them "
+            f'a name of its own: @job("another-name")'
         )
         self.name = name
 

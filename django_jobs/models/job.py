@@ -79,7 +79,7 @@ class Job(models.Model):
             ("delete_job", _("Can delete jobs")),
             ("view_payload_job", _("Can see arguments and results of jobs")),
         ]
-        # The final states, which are nearly all rows, are in the last three only: the hot path does not pay for history.
+        # The final states, nearly all rows, are in the last three only: the hot path does not pay for history.
         indexes = [
             PartialIndex(fields=["queue", "id"], name="dj_job_enqueued", where=Q(state="enqueued")),
             PartialIndex(fields=["scheduled_at", "id"], name="dj_job_due", where=Q(state="scheduled")),

@@ -14,6 +14,10 @@ class Server(models.Model):
         WORKER = "worker", _("Worker")
         SCHEDULER = "scheduler", _("Scheduler")
 
+    class Wanted(models.TextChoices):
+        QUIET = "quiet", _("Take no new jobs")
+        STOP = "stop", _("Stop")
+
     id = models.BigAutoField(primary_key=True)
     name = models.CharField(_("name"), max_length=150, unique=True)
     kind = models.CharField(_("kind"), max_length=12, choices=Kind.choices)
@@ -29,6 +33,9 @@ class Server(models.Model):
     address = models.CharField(_("address"), max_length=150, default="")
     slots = models.PositiveIntegerField(_("slots"), default=0)
     busy = models.PositiveIntegerField(_("busy"), default=0)
+    memory = models.PositiveBigIntegerField(_("memory"), default=0, help_text=_("Resident bytes."))
+    cpu = models.FloatField(_("CPU"), default=0, help_text=_("Percent of one core since the last heartbeat."))
+    wanted = models.CharField(_("asked to"), max_length=12, choices=Wanted.choices, default="", blank=True)
     started_at = models.DateTimeField(_("started"))
     heartbeat_at = models.DateTimeField(_("last heartbeat"))
 

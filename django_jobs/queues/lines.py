@@ -46,7 +46,7 @@ def by_connection(queues: Iterable[str]) -> list[list[str]]:
 
 
 def connect(queue: str, *, timeout: float, connect_timeout: float = 2.0) -> Redis:
-    """A client of its own for the Redis that holds `queue`: no silent retries, no answer later than `timeout` seconds."""
+    """A client of its own for the Redis that holds `queue`: no silent retries, no answer after `timeout` seconds."""
     client = get_redis_connection(config(queue))
     kwargs = client.connection_pool.connection_kwargs
     kwargs.update(socket_timeout=timeout, socket_connect_timeout=connect_timeout, retry=Retry(NoBackoff(), 0))

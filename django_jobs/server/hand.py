@@ -1,4 +1,4 @@
-"""What a worker holds: jobs claimed and waiting, the one that runs, and runs that ended but are not yet acknowledged."""
+"""What a worker holds: jobs claimed and waiting, the one that runs, and runs that are not yet acknowledged."""
 
 from __future__ import annotations
 

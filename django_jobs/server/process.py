@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import psutil
 from django.db import Error as DatabaseError
 from django.db import close_old_connections, connections, transaction
 
@@ -175,7 +176,7 @@ def measure_clock() -> None:
 
 
 def prepare_database() -> None:
-    """Make connections fit for servers: they stay open, and SQLite gets write-ahead logging and immediate transactions."""
+    """Make connections fit for servers: they stay open; SQLite gets write-ahead logging and immediate transactions."""
     for alias in connections:
         database = connections.settings[alias]
         if not database.get("OPTIONS", {}).get("pool") and not database["CONN_MAX_AGE"]:
@@ -205,10 +206,25 @@ def register(name: str, kind: str, options: ServerOptions, parent: Server | None
         "types": options.types if parent is None else [],
         "address": options.address,
         "slots": {Server.Kind.SUPERVISOR: options.processes, Server.Kind.WORKER: 1}.get(Server.Kind(kind), 0),
+        "wanted": "",
         "started_at": now,
         "heartbeat_at": now,
     }
     return Server.objects.using(settings.DATABASE).update_or_create(name=name, defaults=facts)[0]
+
+
+class Vitals:
+    """What a process uses of its machine."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._process.cpu_percent()
+        self.memory = 0
+
+    def measure(self) -> dict[str, float]:
+        """Resident bytes, and percent of one core since the last measurement."""
+        self.memory = self._process.memory_info().rss
+        return {"memory": self.memory, "cpu": round(self._process.cpu_percent(), 1)}
 
 
 def sign_of_life(server: Server, **facts: Any) -> bool:

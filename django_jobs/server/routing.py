@@ -18,7 +18,7 @@ def forward(ids: Iterable[int], types: Collection[str]) -> list[Bell]:
     """Deal with the jobs behind bells that could not be claimed; returns the bells of those that somebody has locked.
 
     A job in another state needs no bell. One that came too late is deleted. One whose type this server does not take is
-    handed to a server that does; where there is none, it stays Enqueued and says so, and is not rung until there is one.
+    handed to a server that does; where there is none, it stays Enqueued, says so, and is not rung until there is one.
     """
     now = clock.now()
     rows = monitoring.jobs().filter(pk__in=list(ids), state=states.ENQUEUED)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import logging
-import mmap
 import os
 import random
 import select
 import signal
-import struct
 import sys
 import time
 from dataclasses import dataclass, field
@@ -27,6 +25,7 @@ from .process import (
     Duty,
     ServerOptions,
     Stop,
+    Vitals,
     close_connections,
     measure_clock,
     persistently,
@@ -35,6 +34,7 @@ from .process import (
     sign_of_life,
 )
 from .scheduler import Scheduler
+from .shared import Shared
 from .worker import JobWorker, exit_status
 
 logger = logging.getLogger("django_jobs.server")
@@ -46,20 +46,16 @@ PROBE = "probe"
 
 @dataclass
 class Child:
-    """A process that the supervisor forked. `running` is memory shared with it: the id of the job that it runs."""
+    """A process that the supervisor forks, and forks anew when it dies."""
 
     kind: str
     queues: list[str]
     name: str = ""
     pid: int = 0
-    running: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 8))
+    shared: Shared = field(default_factory=Shared)
     born: float = 0.0
     respawn_at: float = 0.0
     failures: int = 0
-
-    @property
-    def job_id(self) -> int:
-        return int(struct.unpack_from("q", self.running, 0)[0])
 
 
 class Supervisor:
@@ -77,7 +73,13 @@ class Supervisor:
             self.children.append(Child(SCHEDULER, options.queues))
         if health_port is not None:
             self.children.append(Child(PROBE, []))
-        self._duties = Clockwork([Duty("The heartbeat", settings.HEARTBEAT_INTERVAL, self._sign_of_life)])
+        self._vitals = Vitals()
+        self._duties = Clockwork(
+            [
+                Duty("The heartbeat", settings.HEARTBEAT_INTERVAL, self._sign_of_life),
+                Duty("The orders", 1.0, self._follow_orders),
+            ]
+        )
 
     def run(self) -> None:
         """Work until asked to stop, or until a burst is over."""
@@ -121,7 +123,7 @@ class Supervisor:
         self.spawned += 1
         child.name = f"{self.row.name}/{self.spawned}"
         child.born = time.monotonic()
-        struct.pack_into("q", child.running, 0, 0)
+        child.shared.job_id = 0
         close_connections()
         queues.hang_up()
         sys.stdout.flush()
@@ -160,13 +162,15 @@ class Supervisor:
     def _take_over(self, child: Child, reason: str, how: str) -> None:
         """Only the job that was running counts the death, and only one that nobody asked for."""
         if child.kind == WORKER:
-            if child.job_id and how == "died" and machine.bury(child.job_id, child.name, reason):
-                logger.error("Job %d was running when %s", child.job_id, reason, extra={"job_id": child.job_id})
+            if child.shared.job_id and how == "died" and machine.bury(child.shared.job_id, child.name, reason):
+                logger.error(
+                    "Job %d was running when %s", child.shared.job_id, reason, extra={"job_id": child.shared.job_id}
+                )
             machine.release(child.name, f"Put back: {reason}")
         Server.objects.using(settings.DATABASE).filter(name=child.name).delete()
 
     def _end(self) -> None:
-        """Stop the children: they finish what runs, for `grace` seconds; then, or at a second signal, they are killed."""
+        """Stop the children: what runs may end within `grace` seconds; then, or at a second signal, they are killed."""
         logger.info("Server %s stops; running jobs have %g s to end", self.row.name, self.options.grace)
         deadline = time.monotonic() + self.options.grace
         self._signal(signal.SIGTERM)
@@ -192,11 +196,21 @@ class Supervisor:
 
     def _sign_of_life(self) -> None:
         living = [child for child in self._workers() if child.pid]
-        busy = sum(child.job_id != 0 for child in living)
+        busy = sum(child.shared.job_id != 0 for child in living)
         self.pulse.beat(len(living))
-        if not sign_of_life(self.row, busy=busy):
+        if not sign_of_life(self.row, busy=busy, **self._vitals.measure()):
             logger.warning("Server %s had been declared dead; it registers again", self.row.name)
             self.row = register(self.options.name, Server.Kind.SUPERVISOR, self.options)
+
+    def _follow_orders(self) -> None:
+        """What an administrator asked of this server, by its row."""
+        rows = Server.objects.using(settings.DATABASE).filter(pk=self.row.pk)
+        wanted = rows.values_list("wanted", flat=True).first() or ""
+        for child in self._workers():
+            child.shared.quiet = wanted == Server.Wanted.QUIET
+        if wanted == Server.Wanted.STOP and not self.stop:
+            logger.info("Server %s was asked to stop", self.row.name)
+            self.stop.request()
 
 
 def _ended(pid: int) -> int | None:
@@ -249,7 +263,7 @@ def _connected_worker(child: Child, options: ServerOptions, row: Server, stop: S
     """The worker, as soon as Redis can be reached."""
     while not stop:
         try:
-            return JobWorker(child.queues, options, row, stop, child.running)
+            return JobWorker(child.queues, options, row, stop, child.shared)
         except (queues.Unreachable, OSError) as error:
             logger.warning("Worker %s: Redis cannot be reached, trying again every second: %s", row.name, error)
             stop.event.wait(1.0)

@@ -7,14 +7,11 @@ queue that are not bells are RQ's own jobs, and run by RQ's code.
 from __future__ import annotations
 
 import logging
-import mmap
-import struct
 import threading
 import time
 from collections.abc import Sequence
 from typing import Any
 
-import psutil
 from rq.command import handle_command, parse_payload
 from rq.exceptions import NoSuchJobError
 from rq.job import Job as RQJob
@@ -29,7 +26,8 @@ from ..states.statements import Claimed
 from . import routing
 from .hand import Hand
 from .keeper import Keeper, acknowledge, give_back, report, takes_each
-from .process import RECYCLE, Freshness, ServerOptions, Stop, orphaned, persistently, sign_of_life
+from .process import RECYCLE, Freshness, ServerOptions, Stop, Vitals, orphaned, persistently, sign_of_life
+from .shared import Shared
 
 logger = logging.getLogger("django_jobs.server")
 
@@ -37,9 +35,7 @@ logger = logging.getLogger("django_jobs.server")
 class JobWorker(SimpleWorker):
     """One child process of `runjobs`: claims sets of jobs, runs them, acknowledges them in sets."""
 
-    def __init__(
-        self, names: Sequence[str], options: ServerOptions, row: Server, stop: Stop, running: mmap.mmap
-    ) -> None:
+    def __init__(self, names: Sequence[str], options: ServerOptions, row: Server, stop: Stop, shared: Shared) -> None:
         self.client = queues.connect(names[0], timeout=queues.BLOCK + 5)
         super().__init__(
             [queues.JobQueue(name, connection=self.client) for name in names],
@@ -52,13 +48,14 @@ class JobWorker(SimpleWorker):
         self.row = row
         self.stop = stop
         self.keys = queues.keys_of(names, options.address)
-        self.types = [name for name in options.types]
+        self.types = options.types
         self.hand = Hand()
         self.pace = Pace()
         self._freshness = Freshness()
+        self._vitals = Vitals()
         self.suspended = False
         self.done = 0
-        self._running = running
+        self._shared = shared
         self._keeper = Keeper(self.hand, row.name, self._sign_of_life)
         self._ear = Ear(self)
 
@@ -83,7 +80,7 @@ class JobWorker(SimpleWorker):
 
     def _cycle(self) -> bool:
         """One round: pop bells, acknowledge the last set and claim the next, run it. False when there was nothing."""
-        if self.suspended:
+        if self.quiet:
             self._exchange([])
             self.stop.event.wait(0.2)
             return True
@@ -91,13 +88,18 @@ class JobWorker(SimpleWorker):
         if popped is None:
             return False
         name, entries = popped
-        if self.stop or self.suspended:
+        if self.stop or self.quiet:
             queues.put_back(self.client, name, entries)
             return True
         ids, foreign = queues.split(entries)
         self._run_set(ids)
         self._run_foreign(name, foreign)
         return True
+
+    @property
+    def quiet(self) -> bool:
+        """Whether to take no new jobs: `rq suspend`, or an order to this server."""
+        return self.suspended or self._shared.quiet
 
     def _pop(self) -> tuple[str, list[str]] | None:
         """The next bells. What has ended is acknowledged together with their claim, or now when no bell is there."""
@@ -127,9 +129,9 @@ class JobWorker(SimpleWorker):
         self.pace.learn(count, time.monotonic() - began)
 
     def _run(self, job: Claimed) -> None:
-        struct.pack_into("q", self._running, 0, job.id)
+        self._shared.job_id = job.id
         self.hand.end(execution.run(job, self.name))
-        struct.pack_into("q", self._running, 0, 0)
+        self._shared.job_id = 0
         if takes_each(job):
             acknowledge(self.hand.take_ended(), self.name)
 
@@ -159,7 +161,7 @@ class JobWorker(SimpleWorker):
         return sorted(claimed, key=lambda job: place[job.id])
 
     def _run_foreign(self, name: str, entries: list[str]) -> None:
-        """RQ's own jobs: the first is run by RQ's code, the others go back at once, so that none is only in our memory."""
+        """RQ's own jobs: the first is run by RQ's code; the others go back at once, so none is only in our memory."""
         if not entries:
             return
         queues.put_back(self.client, name, entries[1:])
@@ -178,14 +180,13 @@ class JobWorker(SimpleWorker):
         options = self.options
         if options.max_jobs is not None and self.done >= options.max_jobs:
             return True
-        return options.max_memory is not None and self._memory > options.max_memory
+        return options.max_memory is not None and self._vitals.memory > options.max_memory
 
-    _memory = 0
     _declared_dead = False
 
     def _sign_of_life(self) -> None:
-        self._memory = psutil.Process().memory_info().rss
-        known = sign_of_life(self.row, busy=int(self.hand.running is not None))
+        busy = int(self.hand.running is not None)
+        known = sign_of_life(self.row, busy=busy, **self._vitals.measure())
         if not known:
             logger.warning("Worker %s had been declared dead; it makes way for a fresh one", self.name)
             self._declared_dead = True
@@ -273,7 +274,7 @@ class Ear(threading.Thread):
             self._troubled = False
         worker.suspended = bool(is_suspended(self.client, worker))
         busy = worker.hand.running is not None
-        state = WorkerStatus.SUSPENDED if worker.suspended else WorkerStatus.BUSY if busy else WorkerStatus.IDLE
+        state = WorkerStatus.SUSPENDED if worker.quiet else WorkerStatus.BUSY if busy else WorkerStatus.IDLE
         if state != worker.get_state():
             worker.set_state(state)
 

@@ -1,4 +1,4 @@
-"""The law of states: which moves are legal and which verbs make them. Machine, buttons, API and docs read this table."""
+"""The law of states: which moves are legal, and which verbs make them. Machine, buttons and docs read this table."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def give_back(runs: Iterable[tuple[int, int]], worker: str, reason: str) -> list
 
 
 def release(worker: str, reason: str, *, among: Sequence[int] | None = None) -> list[Moved]:
-    """Put back what a worker holds that is gone (or those `among` the ids that it does not know of). Counts no attempt."""
+    """Put back what a worker holds that is gone (or of that, what is `among` some ids). It counts no attempt."""
     held = Q(state=PROCESSING, worker=worker)
     if among is not None:
         held &= Q(pk__in=among)
