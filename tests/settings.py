@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
-import dj_database_url
-
 from tests import services
 
 SECRET_KEY = "tests"
 USE_TZ = True
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ROOT_URLCONF = "tests.urls"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
@@ -49,22 +45,7 @@ TEMPLATES = [
     }
 ]
 
-if services.database_url():
-    DATABASES = {"default": dj_database_url.parse(services.database_url())}
-else:
-    # A file, since child processes of the tests must see it.
-    folder = Path(os.environ.get("LANE_FOLDER", "/tmp")) / f"django-jobs-tests-{os.environ.get('LANE_ID', os.getpid())}"
-    folder.mkdir(exist_ok=True, parents=True)
-    DATABASES = {
-        "default": {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": folder / "db.sqlite3",
-            "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;"},
-            "TEST": {"NAME": folder / "test.sqlite3"},
-        }
-    }
-if name := os.environ.get("LANE_DATABASE_NAME"):  # a child process of a test uses the test's database
-    DATABASES["default"]["NAME"] = name
+DATABASES = services.databases()
 
 _redis = {"URL": services.redis_url()}
 RQ_QUEUES = {"critical": _redis, "default": _redis, "low-priority": _redis}

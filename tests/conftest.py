@@ -1,0 +1,146 @@
+"""Fixtures of the whole suite: a clean Redis for each test, real `runjobs` processes, Chromium, the report."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as django_settings
+from django.db import connection
+from playwright.sync_api import Browser, Page, sync_playwright
+from redis import Redis
+
+from django_jobs import queues
+from django_jobs.clock import clock
+from django_jobs.conf import settings
+from tests import report, services
+from tests.servers import ROOT, RunJobs
+
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
+STARTED = pytest.StashKey[list[RunJobs]]()
+
+
+@pytest.fixture(scope="session")
+def redis_client() -> Iterator[Redis]:
+    """A plain client of the lane's Redis, which belongs to the tests alone."""
+    with Redis.from_url(services.redis_url(), socket_timeout=5) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def clean_slate(redis_client: Redis) -> Iterator[None]:
+    """Each test starts with an empty Redis, no open line to it, the host's clock, and settings as written."""
+    redis_client.flushdb()
+    yield
+    if redis_client.dbsize():
+        report.note(*_broker(redis_client))
+    queues.hang_up()
+    clock.release()
+    settings.forget()
+
+
+def _broker(client: Redis) -> tuple[str, str]:
+    facts: Mapping[str, Any] = client.info("server")
+    if version := facts.get("valkey_version"):
+        return "valkey", str(version)
+    return "redis", str(facts["redis_version"])
+
+
+@pytest.fixture(autouse=True)
+def database_is_reported(request: pytest.FixtureRequest) -> Iterator[None]:
+    yield
+    if not DATABASE_FIXTURES.isdisjoint(request.fixturenames):
+        report.note(*_database())
+
+
+def _database() -> tuple[str, str]:
+    name = "mariadb" if getattr(connection, "mysql_is_mariadb", False) else connection.vendor
+    return name, ".".join(map(str, connection.get_database_version()))
+
+
+@pytest.fixture
+def server_environment(transactional_db: None) -> dict[str, str]:
+    """Environment for a child process that works on this test's database and Redis, with the tests' settings."""
+    return {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
+        "PYTHONUNBUFFERED": "1",
+        "LANE_REDIS_URL": services.redis_url(),
+        "LANE_DATABASE_NAME": str(django_settings.DATABASES["default"]["NAME"]),
+    }
+
+
+@pytest.fixture
+def runjobs(
+    request: pytest.FixtureRequest, server_environment: dict[str, str], tmp_path: Path
+) -> Iterator[Callable[..., RunJobs]]:
+    """Call it with `runjobs` arguments: starts one, waits until it is ready, and ends its whole process tree later.
+
+    `environment` adds variables for it; `ready=False` does not wait.
+    """
+    started: list[RunJobs] = []
+    request.node.stash[STARTED] = started
+
+    def start(*arguments: str, environment: Mapping[str, str] | None = None, ready: bool = True) -> RunJobs:
+        server = RunJobs(arguments, {**server_environment, **(environment or {})}, tmp_path)
+        started.append(server)
+        if ready:
+            server.wait_until_ready()
+        return server
+
+    yield start
+    for server in started:
+        server.ask_to_stop()
+    for server in started:
+        server.end()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows the logs of its servers."""
+    outcome = yield
+    if outcome.failed:
+        for server in item.stash.get(STARTED, []):
+            outcome.sections.append((f"log of runjobs {server.name} (pid {server.pid})", server.log))
+    return outcome
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium, driven by Playwright. CHROMIUM names another executable."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        # Playwright keeps an event loop running in this thread, by which Django believes to be in async code.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        report.note("chromium", browser.version)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """A page of a fresh browser profile; the test fails if a script of the page raised an error."""
+    errors: list[str] = []
+    with chromium.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+    assert not errors, f"errors in the page's scripts: {errors}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    stats = terminalreporter.stats
+    ran = [outcome for name in ("passed", "failed") for outcome in stats.get(name, [])]
+    browser_tests = sum("browser" in getattr(outcome, "keywords", {}) for outcome in ran)
+    kinds = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
+    report.write({kind: len(stats.get(kind, [])) for kind in kinds}, browser_tests)
+    if report.used:
+        terminalreporter.write_line("Used: " + ", ".join(f"{name} {version}" for name, version in report.used.items()))
