@@ -1,0 +1,1 @@
+"""Customers and their invoices, and the jobs that work for them."""
