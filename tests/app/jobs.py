@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 
 from django_jobs import JobContext, job
@@ -31,3 +33,8 @@ def sleeps(seconds: float) -> float:
 @job("tests.tells", takes_context=True)
 def tells(ctx: JobContext) -> dict[str, object]:
     return {"id": ctx.id, "attempt": ctx.attempt, "run": ctx.run, "worker": ctx.worker}
+
+
+@job("tests.kills_its_worker")
+def kills_its_worker() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
