@@ -13,6 +13,8 @@ from .conf import settings
 from .models import Counter, Job, JobState, Server
 
 CAP = 10_000
+WINDOW = 50_000
+"""How many of the newest jobs a search without an index looks at."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,31 @@ def capped_count(queryset: QuerySet[Any], cap: int = CAP) -> Count:
     """How many rows match, looking at no more than `cap` of them."""
     number = queryset.order_by().values("pk")[:cap].count()
     return Count(number, number >= cap)
+
+
+def floor(queryset: QuerySet[Job], window: int = WINDOW) -> int | None:
+    """The id up to which jobs are older than the newest `window` of these; None when there are not so many."""
+    return queryset.order_by("-id").values_list("id", flat=True)[window : window + 1].first()
+
+
+def job_number(text: str) -> int | None:
+    """The id that a person typed, as in "12" or "#12"; None for any other text."""
+    number = text.strip().removeprefix("#")
+    return int(number) if number.isdecimal() and len(number) < 19 else None
+
+
+def search(queryset: QuerySet[Job], text: str) -> QuerySet[Job]:
+    """The job of that number, or the jobs whose type, reason or creator's name contains the text.
+
+    Only the number is found by an index: look at a window of the newest jobs (`floor`) otherwise.
+    """
+    number = job_number(text)
+    if number is not None:
+        return queryset.filter(pk=number)
+    text = text.strip()
+    return queryset.filter(
+        Q(job_type__icontains=text) | Q(state_reason__icontains=text) | Q(created_by_name__icontains=text)
+    )
 
 
 def counts() -> dict[str, Count]:
@@ -94,6 +121,12 @@ def servers() -> QuerySet[Server]:
 def alive() -> Q:
     """The condition under which a server counts as alive."""
     return Q(heartbeat_at__gt=clock.now() - timedelta(seconds=settings.SERVER_TIMEOUT))
+
+
+def is_alive(server: Server) -> bool:
+    """Whether the server gave a sign of life within the time-out."""
+    age: timedelta = clock.now() - server.heartbeat_at
+    return age < timedelta(seconds=settings.SERVER_TIMEOUT)
 
 
 def live_servers() -> QuerySet[Server]:

@@ -1,0 +1,42 @@
+"""How states, times and durations look, in lists and on pages."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import is_aware, localtime
+from django.utils.translation import gettext as _
+
+from ..models.job import STATES
+
+LABELS = dict(STATES)
+
+
+def badge(state: str) -> SafeString:
+    """The state's name on its colour."""
+    return format_html('<span class="dj-badge dj-state-{}">{}</span>', state, LABELS.get(state, state))
+
+
+def moment(at: datetime | None) -> SafeString | str:
+    """A time to the second in the current time zone, and exactly for machines."""
+    if at is None:
+        return ""
+    local = localtime(at) if is_aware(at) else at
+    text = f"{local:%Y-%m-%d %H:%M:%S}"
+    return format_html('<time class="dj-time" datetime="{}">{}</time>', at.isoformat(), text)
+
+
+def span(length: timedelta) -> str:
+    """A duration in its two largest units; below a minute to three digits, below zero (clocks differ) as zero."""
+    seconds = max(0.0, length.total_seconds())
+    if seconds < 1:
+        return _("%(number)s ms") % {"number": f"{seconds * 1000:.3g}"}
+    if seconds < 60:
+        return _("%(number)s s") % {"number": f"{seconds:.3g}"}
+    if seconds < 3600:
+        return _("%(minutes)d min %(seconds)d s") % {"minutes": seconds // 60, "seconds": seconds % 60}
+    if seconds < 86400:
+        return _("%(hours)d h %(minutes)d min") % {"hours": seconds // 3600, "minutes": seconds % 3600 // 60}
+    return _("%(days)d d %(hours)d h") % {"days": seconds // 86400, "hours": seconds % 86400 // 3600}
