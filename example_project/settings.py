@@ -59,6 +59,7 @@ WSGI_APPLICATION = "example_project.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 STATIC_URL = "/static/"
 USE_TZ = True
+TIME_ZONE = os.environ.get("TIME_ZONE", "UTC")
 
 DATABASES = {"default": services.database()}
 

@@ -57,7 +57,9 @@ class Command(BaseCommand):
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         self.environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "DEMO_HOST": options["host"]}
         try:
-            status = self._check(options) if options["check"] else self._demo(options)
+            with tempfile.TemporaryDirectory(prefix="demo-", ignore_cleanup_errors=True) as folder:
+                self.folder = folder
+                status = self._check(options) if options["check"] else self._demo(options)
         except ChildEnded as error:
             self.stderr.write(f"{error}; the demo ends.")
             status = 1
@@ -70,10 +72,11 @@ class Command(BaseCommand):
 
     def _demo(self, options: dict[str, Any]) -> int:
         """Run until asked to stop; that is the way in which a demo ends well."""
-        port = self._port(options["host"], options["port"])
         complete = os.environ.get("DATABASE_URL") and os.environ.get("REDIS_URL")
         try:
             with nullcontext() if complete else services.place("demo") as place, self.crew:
+                port = self._port(options["host"], options["port"])
+                self._say("Starting …")
                 self._start_services("--users")
                 banner.write_place(place, self.environment, options["host"], port)
                 self._start_jobs(options["workers"], self._sink("jobs"), "--grace", str(GRACE))
@@ -91,8 +94,8 @@ class Command(BaseCommand):
     def _check(self, options: dict[str, Any]) -> int:
         """Exit status of the checks. Without DATABASE_URL they get a new SQLite file."""
         log: deque[str] = deque(maxlen=500)
-        with tempfile.TemporaryDirectory(prefix="demo-check-") as folder, self.crew:
-            self.environment.setdefault("DATABASE_URL", f"sqlite:///{folder}/check.sqlite3")
+        with self.crew:
+            self.environment.setdefault("DATABASE_URL", f"sqlite:///{self.folder}/check.sqlite3")
             self._start_services()
             name = f"demo-check-{os.getpid()}"
             self._start_jobs(options["workers"], log.append, "--name", name, "--grace", "2", "--sweep-interval", "2")
@@ -118,7 +121,7 @@ class Command(BaseCommand):
 
     def _start_valkey(self) -> None:
         address: list[str] = []
-        self._start("valkey", sys.executable, "-m", "example_project.demo.broker", sink=address.append)
+        self._start("valkey", sys.executable, "-m", "example_project.demo.broker", self.folder, sink=address.append)
         self.crew.watch(lambda: bool(address), START)
         self.environment["REDIS_URL"] = address[0]
 
