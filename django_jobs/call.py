@@ -100,7 +100,7 @@ def _encode_special(value: Any, where: str) -> Any:
         case Model():
             return _encode(_key_of(value, where), where, 49)
         case str() | int() | list() | tuple():  # a subclass of what JSON knows
-            plain = next(kind for kind in (str, int, list, tuple) if isinstance(value, kind))
+            plain: Any = next(kind for kind in (str, int, list, tuple) if isinstance(value, kind))
             return _encode(plain(value), where, 49)
     kind = f"{type(value).__module__}.{type(value).__qualname__}"
     raise InvalidArgument(where, f"is a {kind}, which JSON cannot hold; {ACCEPTED}")

@@ -83,7 +83,7 @@ def _template(known: JobType | None, name: str, options: Options) -> dict[str, A
     """The columns that all jobs of one call share, checked."""
     now = clock.now()
     due = _moment(options.run_after, now, "run_after")
-    waits = due is not None and due > now
+    waits = due if due is not None and due > now else None
     state = states.SCHEDULED if waits else states.ENQUEUED
     by = options.created_by
     return {
@@ -95,7 +95,7 @@ def _template(known: JobType | None, name: str, options: Options) -> dict[str, A
         "state_at": now,
         "created_at": now,
         "scheduled_at": due,
-        "start_before": _start_before(options.expires or (known.expires if known else None), due if waits else now),
+        "start_before": _start_before(options.expires or (known.expires if known else None), waits or now),
         "created_by_id": getattr(by, "pk", None),
         "created_by_name": "" if by is None else by.get_username()[:150],
         "tags": _tags(options.tags),

@@ -41,7 +41,7 @@ class JobType:
     def function(self) -> Callable[..., Any]:
         """What a run calls: the function itself, or ``run`` of a fresh instance of the class."""
         if inspect.isclass(self.target):
-            made = self.target
+            made: Any = self.target
             return lambda *args, **kwargs: made().run(*args, **kwargs)
         return self.target
 
@@ -63,7 +63,8 @@ class JobType:
 
     @property
     def _source(self) -> Callable[..., Any]:
-        return self.target.run if inspect.isclass(self.target) else self.target
+        run: Callable[..., Any] = getattr(self.target, "run", self.target)
+        return run if inspect.isclass(self.target) else self.target
 
 
 class Registry:

@@ -52,14 +52,15 @@ def there_and_back(job_type: JobType, *args: Any, **kwargs: Any) -> tuple[list[A
 def test_values_come_back_as_their_annotations_say() -> None:
     at = datetime(2026, 3, 1, 12, 30, 15, 250, tzinfo=UTC)
     key = uuid.uuid4()
-    args = (at, date(2026, 3, 1), key, Decimal("10.50"), Colour.RED, [key], Decimal("1.1"), {"a": Decimal("2")}, date(2026, 1, 2))
+    on = date(2026, 3, 1)
+    args = (at, on, key, Decimal("10.50"), Colour.RED, [key], Decimal("1.1"), {"a": Decimal("2")}, on)
     assert there_and_back(TYPED, *args) == (list(args), {})
 
 
 def test_keyword_arguments_come_back_too() -> None:
     key = uuid.uuid4()
-    back = there_and_back(TYPED, datetime.now(UTC), date.today(), key=key, price=Decimal(1), colour=Colour.RED, keys=[key])
-    assert back[1] == {"key": key, "price": Decimal(1), "colour": Colour.RED, "keys": [key]}
+    given = {"key": key, "price": Decimal(1), "colour": Colour.RED, "keys": [key]}
+    assert there_and_back(TYPED, datetime.now(UTC), date.today(), **given)[1] == given
 
 
 @pytest.mark.django_db
@@ -127,7 +128,13 @@ def test_a_stored_argument_that_no_longer_fits_its_annotation_is_named() -> None
         decode_arguments(TYPED, ["2026-03-01T00:00:00Z", "2026-03-01", "no-uuid", "1", "red", []], {})
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda of: st.lists(of) | st.dictionaries(st.text(), of)))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda of: st.lists(of) | st.dictionaries(st.text(), of),
+)
+
+
+@given(JSON)
 def test_plain_json_travels_unchanged_or_is_refused(value: Any) -> None:
     try:
         args, kwargs = encode_arguments(FREE, (value,), {})
@@ -147,7 +154,7 @@ def test_a_result_is_never_refused(value: Any) -> None:
 
 
 def test_a_result_that_json_cannot_hold_is_stored_as_text_and_marked() -> None:
-    assert encode_result({1, 1}) == ('"{1}"', True)
+    assert encode_result({1}) == ('"{1}"', True)
     assert encode_result(None) == (None, False)
     assert encode_result({"a": uuid.UUID(int=0)}) == ('{"a": "00000000-0000-0000-0000-000000000000"}', False)
 

@@ -48,7 +48,7 @@ def test_a_creators_name_survives_the_user(user: Any) -> None:
         ({"priority": True}, "priority"),
         ({"tags": "acme"}, "tags"),
         ({"tags": [""]}, "tags"),
-        ({"run_after": datetime(2030, 1, 1)}, "run_after"),  # noqa: DTZ001
+        ({"run_after": datetime(2030, 1, 1)}, "run_after"),
         ({"run_after": "tomorrow"}, "run_after"),
         ({"run_after": timedelta.max}, "run_after"),
         ({"expires": "soon"}, "expires"),

@@ -160,7 +160,7 @@ def length(queue: str) -> int | None:
             with client.pipeline(transaction=False) as pipe:
                 for name in keys_of([queue], ""):
                     pipe.llen(name)
-                return sum(pipe.execute())
+                return int(sum(pipe.execute()))
     return None
 
 

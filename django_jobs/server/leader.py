@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -29,7 +29,7 @@ class Leadership:
         self.held = bool(free.update(holder=self.holder, until=until)) or self._first(until)
         return self.held
 
-    def _first(self, until: object) -> bool:
+    def _first(self, until: datetime) -> bool:
         """Make the row where there is none yet; False when somebody else holds it or was quicker."""
         leases = Lease.objects.using(settings.DATABASE)
         if leases.filter(name=NAME).exists():

@@ -38,7 +38,7 @@ class JobWorker(SimpleWorker):
     def __init__(self, names: Sequence[str], options: ServerOptions, row: Server, stop: Stop, shared: Shared) -> None:
         self.client = queues.connect(names[0], timeout=queues.BLOCK + 5)
         super().__init__(
-            [queues.JobQueue(name, connection=self.client) for name in names],
+            [queues.JobQueue(name, connection=self.client) for name in names],  # type: ignore[no-untyped-call]
             name=row.name,
             connection=self.client,
             queue_class=queues.JobQueue,
@@ -243,7 +243,7 @@ class Ear(threading.Thread):
         self._end.set()
         self.join()
         try:
-            self.worker.register_death()
+            self.worker.register_death()  # type: ignore[no-untyped-call]
         except (queues.Unreachable, OSError):
             pass
 
@@ -268,7 +268,7 @@ class Ear(threading.Thread):
         """Register where Redis does not know us (at the start, after a flush), say what we do, hear of a suspension."""
         worker = self.worker
         if not self.client.exists(worker.key):
-            worker.register_birth()
+            worker.register_birth()  # type: ignore[no-untyped-call]
         if self._troubled:
             logger.info("Worker %s: Redis is back", worker.name)
             self._troubled = False

@@ -46,7 +46,12 @@ class Finish(NamedTuple):
     result: str | None
     data: str
     keep: timedelta | None
+    """How long the job stays stored after its end; None for ever."""
     failed: int
+
+    @property
+    def expires_at(self) -> datetime | None:
+        return None if self.keep is None else self.finished_at + self.keep
 
 
 class Statements(Protocol):
@@ -65,8 +70,8 @@ class Statements(Protocol):
 def statements(alias: str) -> Statements:
     """The statements for the database behind `alias`."""
     connection = connections[alias]
-    kind = {"postgresql": PostgreSQL, "sqlite": SQLite}.get(connection.vendor, MariaDB)
-    return kind(connection)
+    kinds: dict[str, type[PostgreSQL | SQLite]] = {"postgresql": PostgreSQL, "sqlite": SQLite}
+    return kinds.get(connection.vendor, MariaDB)(connection)
 
 
 class PostgreSQL:
@@ -118,9 +123,8 @@ class PostgreSQL:
             return [Claimed(*row) for row in cursor.fetchall()]
 
     def finish(self, runs: Sequence[Finish], worker: str) -> set[int]:
-        expiry = [run.keep and run.finished_at + run.keep for run in runs]
         columns = list(zip(*runs, strict=True))
-        columns[8] = tuple(expiry)
+        columns[8] = tuple(run.expires_at for run in runs)
         with self.connection.cursor() as cursor:
             cursor.execute(self.FINISH, [*map(list, columns), worker])
             return {row[0] for row in cursor.fetchall()}
@@ -142,7 +146,7 @@ class _InJSON:
         return [
             [
                 *(run.id, run.run, run.state, run.reason, self.time(run.started_at), self.time(run.finished_at)),
-                *(run.result, run.data, self.time(run.keep and run.finished_at + run.keep), run.failed),
+                *(run.result, run.data, self.time(run.expires_at), run.failed),
             ]
             for run in runs
         ]
