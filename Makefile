@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+DJANGO ?= Django  # or a version: DJANGO='Django~=6.1.0', together with a VENV of its own
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 .PHONY: demo test lint docs bench clean
@@ -9,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 demo: $(VENV)/.demo  ## the example project: admin, workers, scheduler and a stream of jobs
 	@$(BIN)/python manage.py demo $(DEMO)
 
-test: $(VENV)/.test  ## the test suite, on every database and Redis that is named by environment
+test: $(VENV)/.test $(if $(TEST_MARIADB_URL),$(VENV)/.mariadb)  ## the test suite, on every database and Redis that is named by environment
 	@$(BIN)/python -m tests $(TESTS)
 
 lint: $(VENV)/.lint  ## format, lint, types, import rules
@@ -35,7 +36,11 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
 	@echo "Installing into $(VENV) …"
-	$(BIN)/pip install --quiet -e '.[embedded,demo]' --group test
+	$(BIN)/pip install --quiet '$(strip $(DJANGO))' -e '.[embedded,demo]' --group test
+	@touch $@
+
+$(VENV)/.mariadb: $(VENV)/.test  # builds against Debian's libmariadb-dev, found by pkg-config
+	$(BIN)/pip install --quiet --group mariadb
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test
