@@ -1,0 +1,257 @@
+"""The leader's loops and the worker's parts, each by itself."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import OperationalError
+
+from django_jobs import clock, monitoring, queues, states
+from django_jobs.conf import process_count
+from django_jobs.models import Counter, Job, JobState, Lease, Server
+from django_jobs.server import cleaner, routing
+from django_jobs.server.dispatcher import dispatch_due, sweep
+from django_jobs.server.hand import Hand
+from django_jobs.server.leader import Leadership
+from django_jobs.server.process import Clockwork, Duty, Stop, persistently
+from django_jobs.server.watchdog import Watchdog
+from django_jobs.server.worker import Pace
+from django_jobs.states import machine
+from django_jobs.states.machine import Target
+from tests.app.jobs import adds, succeeds
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def server(name: str, age: float = 0, **facts: Any) -> Server:
+    at = clock.now() - timedelta(seconds=age)
+    facts = {"kind": "supervisor", "host": "h", "pid": 1, **facts}
+    return Server.objects.create(name=name, started_at=at, heartbeat_at=at, **facts)
+
+
+def reload(job: Job) -> Job:
+    job.refresh_from_db()
+    return job
+
+
+class TestDispatcher:
+    def test_it_tells_when_the_next_job_is_due(self) -> None:
+        assert dispatch_due() is None
+        adds.schedule(timedelta(seconds=100), 1, 1)
+        assert 95 < (dispatch_due() or 0) <= 100
+
+    def test_due_jobs_get_their_bells_at_once(self) -> None:
+        job = adds.schedule(timedelta(seconds=0.05), 1, 1)
+        time.sleep(0.06)
+        dispatch_due()
+        assert queues.waiting("default") == {job.pk}
+        assert reload(job).state == "enqueued"
+
+    def test_the_sweep_deletes_what_came_too_late(self) -> None:
+        late = adds.using(expires=timedelta(seconds=-1)).enqueue(1, 1)
+        sweep()
+        assert (reload(late).state, late.state_reason) == ("deleted", "Expired: it could not start in time")
+
+
+class TestRouting:
+    def test_a_bell_without_a_row_or_of_another_state_vanishes(self) -> None:
+        job = adds.enqueue(1, 1)
+        job.cancel()
+        assert routing.forward([job.pk, 10**9], ["tests.adds"]) == []
+        assert reload(job).state == "deleted"
+
+    def test_an_unknown_type_goes_to_the_address_of_a_server_that_takes_it(self) -> None:
+        server("other", queues=["default"], types=["tests.succeeds"], address="app.2")
+        job = succeeds.using(priority=7).enqueue()
+        queues.connect("default", timeout=5).flushdb()
+        routing.forward([job.pk], ["tests.adds"])
+        client = queues.connect("default", timeout=5)
+        assert client.lrange("rq:queue:default@app.2:+1", 0, -1) == [f"dj:{job.pk}".encode()]
+        assert "rq:queue:default@app.2:+1" in queues.keys_of(["default"], "app.2")
+
+    def test_a_job_that_somebody_has_locked_comes_back_later(self) -> None:
+        job = adds.enqueue(1, 1)
+        assert routing.forward([job.pk], ["tests.adds"]) == [(job.pk, "default", 0)]
+
+
+class TestWatchdog:
+    def round(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        dog = Watchdog()
+        dog.look()
+
+    def test_a_silent_workers_jobs_go_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        parent = server("s", age=60)
+        server("s/1", age=60, kind="worker", parent=parent)
+        alive = server("t")
+        server("t/1", kind="worker", parent=alive)
+        mine, other = adds.enqueue_many([(1, 1), (2, 2)])
+        machine.claim([mine.pk], ["tests.adds"], "s/1")
+        machine.claim([other.pk], ["tests.adds"], "t/1")
+        self.round(monkeypatch)
+        assert [reload(mine).state, reload(other).state] == ["enqueued", "processing"]
+        assert mine.deaths == 0
+        assert set(Server.objects.values_list("name", flat=True)) == {"t", "t/1"}
+
+    def test_jobs_of_a_worker_without_a_row_go_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        job = adds.enqueue(1, 1)
+        machine.claim([job.pk], ["tests.adds"], "nobody/1")
+        self.round(monkeypatch)
+        assert reload(job).state == "processing", "it was only just claimed"
+        Job.objects.filter(pk=job.pk).update(state_at=clock.now() - timedelta(minutes=1))
+        self.round(monkeypatch)
+        assert reload(job).state == "enqueued"
+
+    def test_one_that_was_cut_off_waits_before_it_judges(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        parent = server("s", age=60)
+        server("s/1", age=60, kind="worker", parent=parent)
+        dog = Watchdog()
+        dog._last_round -= 20
+        dog.look()
+        assert Server.objects.count() == 2
+
+
+class TestLeadership:
+    def test_one_leads_and_the_next_takes_over_when_the_lease_ran_out(self) -> None:
+        first, second = Leadership("a"), Leadership("b")
+        assert first.hold()
+        assert not second.hold()
+        assert first.hold(), "it renews"
+        Lease.objects.update(until=clock.now() - timedelta(seconds=1))
+        assert second.hold()
+        assert not first.hold()
+
+    def test_one_that_resigns_leaves_the_lease_free(self) -> None:
+        first, second = Leadership("a"), Leadership("b")
+        first.hold()
+        first.resign()
+        assert second.hold()
+        first.resign()
+        assert not first.hold()
+
+
+class TestCleaner:
+    def end(self, count: int, state: str = states.DELETED) -> list[Job]:
+        jobs = adds.enqueue_many([(n, n) for n in range(count)])
+        machine.move([job.pk for job in jobs], Target(state, "test"), expected={states.ENQUEUED})
+        return jobs
+
+    def test_what_was_kept_long_enough_is_deleted_with_its_history(self) -> None:
+        old, young = self.end(3), self.end(2)
+        Job.objects.filter(pk__in=[job.pk for job in old]).update(expires_at=clock.now() - timedelta(seconds=1))
+        waiting = adds.enqueue(1, 1)
+        cleaner.clean()
+        assert set(Job.objects.values_list("pk", flat=True)) == {job.pk for job in [*young, waiting]}
+        assert JobState.objects.count() == 2
+        assert monitoring.counts()["deleted"].number == 2
+
+    def test_counters_fold_to_the_same_sums(self) -> None:
+        for _ in range(5):
+            self.end(2)
+        before = monitoring.counts()["deleted"]
+        assert Counter.objects.count() == 5
+        cleaner.fold_counters()
+        assert Counter.objects.count() == 1
+        assert monitoring.counts()["deleted"] == before
+
+
+class TestHand:
+    def claimed(self, number: int) -> Any:
+        return machine.Claimed(number, "t", "[]", "{}", 1, "default", 0, 0)
+
+    def test_every_job_is_handed_out_once(self) -> None:
+        hand = Hand()
+        hand.deal([self.claimed(1), self.claimed(2), self.claimed(3)])
+        first = hand.next()
+        assert first is not None
+        assert hand.take_waiting(behind=10) == [], "the running one is not long yet"
+        hand.running_since -= 11
+        assert [job.id for job in hand.take_waiting(behind=10)] == [2, 3]
+        assert hand.next() is None
+
+    def test_a_locked_jobs_bell_waits_its_time(self) -> None:
+        hand = Hand()
+        hand.postpone([(1, "default", 0)], 60)
+        hand.postpone([(2, "default", 0)], 0)
+        assert hand.take_postponed() == [(2, "default", 0)]
+        assert not hand.empty
+        assert hand.take_postponed(all=True) == [(1, "default", 0)]
+        assert hand.empty
+
+
+class TestPace:
+    def test_sets_grow_while_they_are_quick_and_shrink_to_one_behind_long_jobs(self) -> None:
+        pace = Pace()
+        for _ in range(10):
+            pace.learn(pace.size, pace.size * 0.00001)
+        assert pace.size == 128
+        pace.learn(1, 2.0)
+        assert pace.size == 1
+
+    def test_a_dry_queue_makes_sets_smaller(self) -> None:
+        pace = Pace()
+        pace.size = 64
+        pace.idle()
+        assert pace.size == 16
+
+
+class TestClockwork:
+    def test_a_duty_that_fails_comes_again_and_stops_no_other(self, caplog: pytest.LogCaptureFixture) -> None:
+        done: list[str] = []
+
+        def breaks() -> None:
+            done.append("broken")
+            raise RuntimeError("no")
+
+        clockwork = Clockwork([Duty("One", 0, breaks), Duty("Two", 0, lambda: done.append("two"))])
+        clockwork.turn()
+        clockwork.turn()
+        assert done == ["broken", "two"] * 2
+        assert caplog.text.count("Traceback") == 1
+
+    def test_a_duty_may_ask_to_come_sooner(self) -> None:
+        assert Clockwork([Duty("One", 60, lambda: 0.5)]).turn() <= 0.5
+        assert Clockwork([Duty("One", 60, lambda: None)]).turn() > 59
+
+
+def test_persistence_outlasts_the_database() -> None:
+    tries: list[int] = []
+
+    def third_time() -> str:
+        tries.append(1)
+        if len(tries) < 3:
+            raise OperationalError("gone away")
+        return "done"
+
+    assert persistently(third_time, "a test waits") == "done"
+    with pytest.raises(OperationalError):
+        persistently(lambda: (_ for _ in ()).throw(OperationalError("gone")), "a test", lambda: True)
+
+
+def test_a_signal_sent_twice_at_once_is_one_request() -> None:
+    stop = Stop()
+    stop.request()
+    stop.request()
+    assert stop
+    assert not stop.now
+    stop._first -= 2
+    stop.request()
+    assert stop.now
+
+
+def test_process_counts() -> None:
+    one = process_count("1x")
+    assert process_count("auto") == one
+    assert process_count("3x") == 3 * one
+    assert process_count(0) == 0
+    for wrong in ("", "x", "-1", "1.5", "fivex"):
+        with pytest.raises(ValueError, match="is no process count"):
+            process_count(wrong)
+
+
+def test_a_creator_in_history_is_a_name(admin_user: Any) -> None:
+    job = adds.using(created_by=get_user_model().objects.get()).enqueue(1, 1)
+    assert job.created_by_name == admin_user.get_username()
