@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 
@@ -43,8 +45,8 @@ def result() -> str:
 @claim("200 at once", "200 succeeded, sum 19900")
 def many() -> str:
     jobs = [ended(job) for job in adds.enqueue_many((number, 0) for number in range(200))]
-    good = [job.result for job in jobs if job.state == "succeeded"]
-    return f"{len(good)} succeeded, sum {sum(good)}"
+    results = [int(job.result or 0) for job in jobs if job.state == "succeeded"]
+    return f"{len(results)} succeeded, sum {sum(results)}"
 
 
 @claim("delayed by 1 s", "succeeded: not before its time")
@@ -79,7 +81,8 @@ def rolled_back() -> str:
 def queues() -> str:
     names = ["critical", "default", "low-priority"]
     jobs = [tells.using(queue=name).enqueue("hello") for name in names]
-    return ", ".join(ended(job).result["queue"] for job in jobs)
+    introductions: list[Any] = [ended(job).result for job in jobs]
+    return ", ".join(known["queue"] for known in introductions)
 
 
 @claim("priority", "the last but urgent one overtakes most")
@@ -98,8 +101,8 @@ def context() -> str:
 
 
 def _introduction(job: Job) -> str:
-    told = job.result
-    return f"{told['greeting']}, attempt {told['attempt']}, {'its id' if told['id'] == job.pk else told['id']}"
+    known: Any = job.result
+    return f"{known['greeting']}, attempt {known['attempt']}, {'its id' if known['id'] == job.pk else known['id']}"
 
 
 @claim("async def, enqueued by await", "succeeded: awaited")
@@ -134,7 +137,7 @@ def arguments() -> str:
 
 @claim("arguments that cannot be stored", "InvalidJob for args[0], x, args, queue, priority")
 def refused() -> str:
-    calls = [
+    calls: list[Callable[[], Job]] = [
         lambda: echoes.enqueue(object()),
         lambda: adds.enqueue(y=1, x={1}),
         lambda: adds.enqueue(1),

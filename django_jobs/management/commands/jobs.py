@@ -1,0 +1,23 @@
+"""``manage.py jobs VERB``: jobs on the command line. Each verb is a module of `management.verbs`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from ..verbs import VERBS
+
+
+class Command(BaseCommand):
+    help = "Look at background jobs, and enqueue them. `jobs VERB --help` tells more of each verb."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        subparsers = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+        for name, verb in VERBS.items():
+            described = verb.HELP[0].upper() + verb.HELP[1:] + "."
+            verb.add_arguments(subparsers.add_parser(name, help=verb.HELP, description=described))
+
+    def handle(self, **options: Any) -> None:
+        VERBS[options["verb"]].run(self, options)
