@@ -15,7 +15,7 @@ from datetime import datetime
 from types import FrameType
 from typing import Any
 
-from django.db import close_old_connections, connections
+from django.db import connections
 
 from . import clock, states
 from .call import clean_text, decode_arguments, encode_result
@@ -41,7 +41,7 @@ def run(job: Claimed, worker: str) -> Finish:
         result = _call(registry.get(job.job_type), job, context)
         return _succeeded(job, started, result)
     except BaseException as error:  # noqa: BLE001  (SystemExit and CancelledError of a job end the job, not the worker)
-        close_old_connections()  # the failure may have broken a connection that the next job would meet
+        _drop_broken(open_before)
         return _failed(job, started, error)
     finally:
         _current.reset(token)
@@ -137,6 +137,13 @@ def _open_transactions() -> set[str]:
         for connection in connections.all(initialized_only=True)
         if connection.connection is not None and (connection.in_atomic_block or not connection.autocommit)
     }
+
+
+def _drop_broken(caller: set[str]) -> None:
+    """Close what the failure broke, or the next job would meet it. A caller's open transaction is the caller's."""
+    for connection in connections.all(initialized_only=True):
+        if connection.alias not in caller:
+            connection.close_if_unusable_or_obsolete()
 
 
 def _close_left_open(before: set[str]) -> None:
