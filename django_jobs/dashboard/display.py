@@ -24,8 +24,9 @@ def moment(at: datetime | None) -> SafeString | str:
     if at is None:
         return ""
     local = localtime(at) if is_aware(at) else at
-    text = f"{local:%Y-%m-%d %H:%M:%S}"
-    return format_html('<time class="dj-time" datetime="{}">{}</time>', at.isoformat(), text)
+    day, time = f"{local:%Y-%m-%d}", f"{local:%H:%M:%S}"
+    parts = format_html("<span>{}</span> <span>{}</span>", day, time)
+    return format_html('<time class="dj-time" datetime="{}">{}</time>', at.isoformat(), parts)
 
 
 def span(length: timedelta) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -15,7 +17,19 @@ from ..models import Job
 from ..registry import registry
 
 
-class QueueFilter(admin.SimpleListFilter):
+class JobFilter(admin.SimpleListFilter):
+    """A filter in the bar above the list. A value that is not among its choices, as from a link, joins them."""
+
+    template = "admin/django_jobs/includes/filter.html"
+
+    def choices(self, changelist: ChangeList) -> Iterator[Any]:
+        yield from super().choices(changelist)
+        value = self.value()
+        if value is not None and value not in {str(known) for known, _label in self.lookup_choices}:
+            yield {"selected": True, "query_string": changelist.get_query_string(), "display": value}
+
+
+class QueueFilter(JobFilter):
     """Jobs of one of the site's queues."""
 
     title = _("queue")
@@ -28,7 +42,7 @@ class QueueFilter(admin.SimpleListFilter):
         return queryset.filter(queue=self.value()) if self.value() else queryset
 
 
-class TypeFilter(admin.SimpleListFilter):
+class TypeFilter(JobFilter):
     """Jobs of one type: those registered here, and those that live servers publish."""
 
     title = _("job type")
@@ -41,7 +55,7 @@ class TypeFilter(admin.SimpleListFilter):
         return queryset.filter(job_type=self.value()) if self.value() else queryset
 
 
-class CreatorFilter(admin.SimpleListFilter):
+class CreatorFilter(JobFilter):
     """Jobs of the user who looks, or of users at all. Other users' jobs are found by searching for the name."""
 
     title = _("creator")
@@ -59,7 +73,7 @@ class CreatorFilter(admin.SimpleListFilter):
         return queryset
 
 
-class CreatedFilter(admin.SimpleListFilter):
+class CreatedFilter(JobFilter):
     """Jobs created in the last hour, day or week."""
 
     title = _("created")

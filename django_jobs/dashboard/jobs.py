@@ -13,6 +13,7 @@ from django.forms import Media
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.text import Truncator
@@ -46,8 +47,7 @@ class JobAdmin(ModelAdmin):
         "call",
         "queue",
         "priority",
-        "state_badge",
-        "reason",
+        "state_and_reason",
         "created",
         "took",
     ]
@@ -130,13 +130,10 @@ class JobAdmin(ModelAdmin):
     def call(self, job: Job) -> str:
         return Truncator(job.call.removeprefix(job.job_type)).chars(80)
 
-    @admin.display(description=gettext_lazy("state"))
-    def state_badge(self, job: Job) -> SafeString:
-        return badge(job.state)
-
-    @admin.display(description=gettext_lazy("reason"), empty_value="")
-    def reason(self, job: Job) -> str:
-        return Truncator(job.state_reason).chars(100)
+    @admin.display(description=gettext_lazy("state, reason"))
+    def state_and_reason(self, job: Job) -> SafeString:
+        reason = Truncator(job.state_reason).chars(100)
+        return format_html('{} <span class="dj-why">{}</span>', badge(job.state), reason)
 
     @admin.display(description=gettext_lazy("created"))
     def created(self, job: Job) -> str:

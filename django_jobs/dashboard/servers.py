@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
@@ -36,7 +37,8 @@ class ServerCard:
 
     @property
     def heartbeat(self) -> str:
-        return _("%(time)s ago") % {"time": span(clock.now() - self.server.heartbeat_at)}
+        age = clock.now() - self.server.heartbeat_at
+        return _("%(time)s ago") % {"time": span(age)} if age > timedelta(seconds=1) else _("just now")
 
     @property
     def started(self) -> str:

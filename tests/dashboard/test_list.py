@@ -1,0 +1,181 @@
+"""The list of jobs: tabs, search, filters, and what it costs."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from django_jobs import monitoring, states
+from django_jobs.models import Job
+from tests.app.jobs import succeeds
+from tests.dashboard.conftest import failed, in_state, server, succeeded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = "/admin/django_jobs/job/"
+WAYS = [
+    "",
+    "?state=failed",
+    "?state=succeeded",
+    "?q=card",
+    "?queue=default",
+    "?job_type=tests.fails",
+    "?created=day&p=1",
+]
+
+
+def numbers(browser: Client, **query: str) -> list[int]:
+    """The jobs that the list shows, in its order."""
+    answer = browser.get(LIST, query)
+    assert answer.status_code == 200, answer.headers
+    return [job.pk for job in answer.context["cl"].result_list]
+
+
+def tabs(browser: Client, **query: str) -> dict[str, str]:
+    shown = browser.get(LIST, query).content.decode()
+    pairs = re.findall(r'<a href="\?state=(\w+)[^>]*>\s*\w+\s*<span class="dj-count">([^<]+)</span>', shown)
+    return dict(pairs)
+
+
+def queries(browser: Client, way: str) -> list[str]:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        assert browser.get(way).status_code == 200
+    return [query["sql"] for query in captured]
+
+
+def test_every_state_has_a_tab_with_its_count(as_root: Client) -> None:
+    for state in states.ALL:
+        in_state(state)
+    in_state(states.SUCCEEDED)
+    assert tabs(as_root) == {state: "2" if state == states.SUCCEEDED else "1" for state in states.ALL}
+
+
+@pytest.mark.parametrize("state", states.ALL)
+def test_a_tab_shows_its_state_alone(as_root: Client, state: str) -> None:
+    jobs = {name: in_state(name) for name in states.ALL}
+    assert numbers(as_root, state=state) == [jobs[state].pk]
+
+
+def test_a_count_stops_at_the_cap_and_says_so(as_root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitoring, "CAP", 3)
+    monkeypatch.setattr(monitoring.capped_count, "__defaults__", (3,))
+    succeeds.enqueue_many([(number,) for number in range(5)])
+    assert tabs(as_root)["enqueued"] == "3+"
+    assert "ends after its newest 3 jobs" in as_root.get(LIST).content.decode()
+
+
+def test_the_newest_job_comes_first_whatever_the_address_asks(as_root: Client) -> None:
+    jobs = [job.pk for job in succeeds.enqueue_many([(1,), (2,), (3,)])]
+    assert numbers(as_root) == numbers(as_root, o="1") == jobs[::-1]
+
+
+def test_search_finds_a_job_by_number_type_reason_and_creator(as_root: Client) -> None:
+    asha = get_user_model().objects.create_user("asha")
+    one, other, hers = failed(reason="ValueError: no card"), in_state(states.ENQUEUED), succeeded(created_by=asha)
+    assert numbers(as_root, q=str(other.pk)) == numbers(as_root, q=f"#{other.pk}") == [other.pk]
+    assert numbers(as_root, q="tests.fa") == numbers(as_root, q="FAILS") == [one.pk]
+    assert numbers(as_root, q="no card") == [one.pk]
+    assert numbers(as_root, q="asha") == [hers.pk]
+    assert numbers(as_root, q="100%") == numbers(as_root, q="9" * 5000) == numbers(as_root, q="²") == []
+
+
+def test_search_keeps_to_the_tab(as_root: Client) -> None:
+    one, other = in_state(states.ENQUEUED), succeeded()
+    assert numbers(as_root, q="tests.succeeds") == [other.pk, one.pk]
+    assert numbers(as_root, q="tests.succeeds", state="enqueued") == [one.pk]
+
+
+def test_a_search_looks_at_a_window_of_the_newest_jobs_and_says_so(
+    as_root: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(monitoring, "WINDOW", 2)
+    monkeypatch.setattr(monitoring.floor, "__defaults__", (2,))
+    old, *new = [job.pk for job in succeeds.enqueue_many([(1,), (2,), (3,)])]
+    shown = as_root.get(LIST, {"q": "tests"})
+    assert [job.pk for job in shown.context["cl"].result_list] == new[::-1]
+    assert "looks at the newest 2 jobs only" in shown.content.decode()
+    assert numbers(as_root, q=str(old)) == [old], "a number is found by its index"
+    assert len(numbers(as_root, job_type="tests.succeeds")) == 3, "and so is a type"
+
+
+def test_filters_narrow_by_queue_type_creator_and_age(as_root: Client) -> None:
+    root = get_user_model().objects.get(username="root")
+    plain, critical = succeeds.enqueue(), succeeds.using(queue="critical", created_by=root).enqueue()
+    broken = failed()
+    Job.objects.filter(pk=plain.pk).update(created_at=plain.created_at - timedelta(hours=2))
+    assert numbers(as_root, queue="critical") == [critical.pk]
+    assert numbers(as_root, job_type="tests.fails") == [broken.pk]
+    assert numbers(as_root, creator="me") == numbers(as_root, creator="users") == [critical.pk]
+    assert numbers(as_root, created="hour") == [broken.pk, critical.pk]
+    assert numbers(as_root, created="day") == [broken.pk, critical.pk, plain.pk]
+
+
+def test_the_type_filter_offers_what_live_servers_publish(as_root: Client) -> None:
+    host = server("one")
+    host.types = ["elsewhere.job"]
+    host.save()
+    assert "?job_type=elsewhere.job" in as_root.get(LIST).content.decode()
+
+
+@pytest.mark.parametrize("query", ["state=nonsense", "queue=%00", "job_type=a%00b"])
+def test_a_wild_address_leads_back_to_the_list(as_root: Client, query: str) -> None:
+    assert as_root.get(f"{LIST}?{query}").headers["Location"] == f"{LIST}?e=1"
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_more_rows_take_no_more_queries(as_root: Client, way: str) -> None:
+    in_state(states.SUCCEEDED)
+    for _ in range(10):
+        failed()
+    few = queries(as_root, LIST + way)
+    succeeds.enqueue_many([(number,) for number in range(190)])
+    for _ in range(10):
+        failed()
+    many = queries(as_root, LIST + way)
+    assert len(few) == len(many) <= 20
+
+
+@pytest.mark.parametrize("way", [*WAYS, "?_facets=True", "?all=", "?state=failed&q=card&creator=users"])
+def test_no_count_of_jobs_is_unbounded_and_no_distinct_is_asked(as_root: Client, way: str) -> None:
+    failed()
+    asked = [sql for sql in queries(as_root, LIST + way) if "django_jobs_job" in sql]
+    assert not [sql for sql in asked if "COUNT(" in sql.upper() and "LIMIT" not in sql.upper()]
+    assert not [sql for sql in asked if "DISTINCT" in sql.upper()]
+
+
+def test_the_list_does_not_read_results(as_root: Client) -> None:
+    succeeded(result={"large": "x" * 1000})
+    assert not [sql for sql in queries(as_root, LIST) if '"result"' in sql or "`result`" in sql]
+
+
+def test_long_calls_are_shortened(as_root: Client) -> None:
+    succeeds.enqueue("x" * 500)
+    shown = as_root.get(LIST).content.decode()
+    assert "x" * 70 in shown
+    assert "x" * 80 not in shown
+
+
+def test_servers_take_the_same_queries_however_many(as_root: Client) -> None:
+    server("one")
+    few = queries(as_root, "/admin/django_jobs/server/")
+    for number in range(20):
+        server(f"more-{number}", workers=4)
+    assert len(few) == len(queries(as_root, "/admin/django_jobs/server/")) <= 20
+
+
+def test_servers_show_their_children_and_whether_they_live(as_root: Client) -> None:
+    server("zeta")
+    server("alpha", alive=False)
+    shown = as_root.get("/admin/django_jobs/server/").content.decode()
+    assert shown.index("zeta") < shown.index("alpha"), "the living come first"
+    assert (shown.count("Alive"), shown.count("Dead")) == (4, 4)
+    assert "zeta.scheduler" in shown
+    assert "zeta.1" in shown
