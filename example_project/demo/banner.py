@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,7 +20,7 @@ TEXT = """
   RQ's own pages          {address}admin/django_rq/dashboard/
   the shop                {address}admin/shop/
 
-  on the command line     python manage.py jobs stats | list | show ID | enqueue TYPE ARGUMENTS
+  on the command line     {python} manage.py jobs stats | list | show ID | enqueue TYPE VALUES
   database                {database}
   Redis                   {redis}
 
@@ -29,7 +31,8 @@ TEXT = """
 def text(environment: Mapping[str, str], host: str, port: int) -> str:
     database = environment.get("DATABASE_URL") or sqlite_url("demo")
     names = {"database": without_password(database), "redis": without_password(environment["REDIS_URL"])}
-    return TEXT.format(address=address(host, port), **names)
+    python = os.path.relpath(sys.executable) if sys.executable.startswith(os.getcwd()) else sys.executable
+    return TEXT.format(address=address(host, port), python=python, **names)
 
 
 def address(host: str, port: int) -> str:
