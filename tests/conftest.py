@@ -17,6 +17,7 @@ from redis import Redis
 from django_jobs import queues
 from django_jobs.clock import clock
 from django_jobs.conf import settings
+from django_jobs.models import Server
 from tests import report, services
 from tests.servers import ROOT, RunJobs
 
@@ -60,6 +61,14 @@ def database_is_reported(request: pytest.FixtureRequest) -> Iterator[None]:
 def _database() -> tuple[str, str]:
     name = "mariadb" if getattr(connection, "mysql_is_mariadb", False) else connection.vendor
     return name, ".".join(map(str, connection.get_database_version()))
+
+
+@pytest.fixture
+def live_server_row(db: None) -> Server:
+    """A server that takes every queue and the types of the tests."""
+    now = clock.now()
+    facts = {"host": "h", "pid": 1, "queues": list(queues.names()), "types": ["tests.adds"], "address": "tests.1"}
+    return Server.objects.create(name="s", kind="supervisor", started_at=now, heartbeat_at=now, **facts)
 
 
 @pytest.fixture

@@ -9,21 +9,13 @@ import pytest
 from django.db import transaction
 from django.test import override_settings
 
-from django_jobs import clock, queues
-from django_jobs.models import Job, Server
+from django_jobs import queues
+from django_jobs.models import Job
 from django_jobs.queues import bells as bells_of_queues
 from django_jobs.server.dispatcher import sweep
 from tests.app.jobs import adds
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def live_server_row() -> Server:
-    """A server that takes every queue and the types of the tests."""
-    now = clock.now()
-    facts = {"host": "h", "pid": 1, "queues": list(queues.names()), "types": ["tests.adds"], "address": "tests.1"}
-    return Server.objects.create(name="s", kind="supervisor", started_at=now, heartbeat_at=now, **facts)
 
 
 def bells() -> set[int]:

@@ -62,6 +62,9 @@ class Keeper(threading.Thread):
                 "Put back: another job that was taken with it runs long",
                 self._end.is_set,
             )
+        except DatabaseError as error:
+            logger.warning("Worker %s: the database says %s; its keeper tries again", self.worker, str(error).strip())
+            connections.close_all()
         except Exception:
             logger.exception("The keeper of worker %s failed; it goes on", self.worker)
             connections.close_all()
