@@ -27,26 +27,26 @@ clean:
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/pip install -qq --upgrade 'pip>=25.1'
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml
 	@echo "Installing into $(VENV) …"
-	$(BIN)/pip install --quiet -e '.[embedded,demo]'
+	$(BIN)/pip install -qq -e '.[embedded,demo]'
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
 	@echo "Installing into $(VENV) …"
-	$(BIN)/pip install --quiet '$(strip $(DJANGO))' -e '.[embedded,demo]' --group test
+	$(BIN)/pip install -qq '$(strip $(DJANGO))' -e '.[embedded,demo]' --group test
 	@touch $@
 
 $(VENV)/.mariadb: $(VENV)/.test  # builds against Debian's libmariadb-dev, found by pkg-config
-	$(BIN)/pip install --quiet --group mariadb
+	$(BIN)/pip install -qq --group mariadb
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.test
-	$(BIN)/pip install --quiet --group lint
+	$(BIN)/pip install -qq --group lint
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/.demo
-	$(BIN)/pip install --quiet --group docs
+	$(BIN)/pip install -qq --group docs
 	@touch $@
