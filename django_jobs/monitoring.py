@@ -13,7 +13,7 @@ from .conf import settings
 from .models import Counter, Job, JobState, Server
 
 CAP = 10_000
-WINDOW = 50_000
+WINDOW = 25_000
 """How many of the newest jobs a search without an index looks at."""
 
 

@@ -13,6 +13,7 @@ from django.forms import Media
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from .. import clock, monitoring
 from ..models import Server
@@ -78,17 +79,10 @@ class ServerAdmin(ModelAdmin):
     show_full_result_count = False
     actions = None
     fields = [
-        "name",
-        "application",
-        "version",
-        ("host", "pid"),
-        "queues",
-        "types",
-        ("slots", "busy"),
-        ("memory", "cpu"),
-        "wanted",
-        ("started_at", "heartbeat_at"),
+        *("name", "kind", "application", "version", "host", "pid", "queue_names", "type_names"),
+        *("slots", "busy", "load", "wanted", "started_at", "heartbeat_at"),
     ]
+    readonly_fields = ["queue_names", "type_names", "load"]
 
     @property
     def media(self) -> Media:
@@ -114,3 +108,15 @@ class ServerAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Server | None = None) -> bool:
         return False
+
+    @admin.display(description=gettext_lazy("queues"))
+    def queue_names(self, server: Server) -> str:
+        return ", ".join(server.queues)
+
+    @admin.display(description=gettext_lazy("job types"))
+    def type_names(self, server: Server) -> str:
+        return ", ".join(server.types)
+
+    @admin.display(description=gettext_lazy("load"))
+    def load(self, server: Server) -> str:
+        return ServerCard(server).load

@@ -179,3 +179,12 @@ def test_servers_show_their_children_and_whether_they_live(as_root: Client) -> N
     assert (shown.count("Alive"), shown.count("Dead")) == (4, 4)
     assert "zeta.scheduler" in shown
     assert "zeta.1" in shown
+
+
+def test_a_servers_page_tells_its_queues_and_types(as_root: Client) -> None:
+    host = server("one")
+    host.queues, host.types = ["critical", "default"], ["tests.adds"]
+    host.save()
+    text = as_root.get(f"/admin/django_jobs/server/{host.pk}/change/").content.decode()
+    assert "critical, default" in text
+    assert "tests.adds" in text
