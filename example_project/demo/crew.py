@@ -19,6 +19,9 @@ Sink = Callable[[str], None]
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 PR_SET_PDEATHSIG = 1
 
+APART = 1.2
+"""Seconds between two signals to stop: `runjobs` takes those that come within a second for the same one."""
+
 
 class StopAsked(Exception):
     """Ctrl-C, or a signal that asks the demo to end."""
@@ -170,10 +173,10 @@ class Crew:
 
     def _stop(self, child: Child) -> None:
         end = time.monotonic() + self.patience
-        asked = -1
+        sent, pause = 0, 0.0
         while not child.ended and time.monotonic() < end:
-            if asked != self.asked:
-                asked = self.asked
+            if sent < max(1, self.asked) and time.monotonic() > pause:
+                sent, pause = sent + 1, time.monotonic() + APART
                 child.process.terminate()
             self._turn()
 
