@@ -1,17 +1,21 @@
-"""What the reference takes from the code itself, as Markdown or SVG. Nothing here needs Sphinx; the tests use it too."""
+"""What the reference takes from the code itself, as Markdown or SVG. It needs no Sphinx; the tests use it, too."""
 
 from __future__ import annotations
 
+import argparse
 import io
 import re
 import tokenize
 from html import escape
+from textwrap import fill
 from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.core.management import load_command_class
 
 from django_jobs import conf, states
+
+WIDTH = 80
 
 
 class Setting(NamedTuple):
@@ -58,32 +62,45 @@ def _comments_above_keys() -> dict[str, str]:
 
 
 def settings_table() -> str:
-    rows = ["| key | default | meaning | environment |", "|---|---|---|---|"]
-    for key, default, meaning in settings():
-        environment = f"`DJANGO_JOBS_{key}`" if key in conf.FROM_ENVIRONMENT else "–"
-        rows.append(f"| `{key}` | `{default}` | {meaning} | {environment} |")
-    return "\n".join(rows)
+    rows = ["| key | default | meaning |", "|---|---|---|"]
+    rows += [f"| `{key}` | `{default}` | {meaning} |" for key, default, meaning in settings()]
+    fixed = ", ".join(f"`{key}`" for key in conf.DEFAULTS if key not in conf.FROM_ENVIRONMENT)
+    return "\n".join(rows) + f"\n\nAn environment variable `DJANGO_JOBS_<KEY>` overrides any of them but {fixed}.\n"
 
 
 def command_help(name: str) -> str:
-    """The text of ``manage.py <name> --help``, without the options that every Django command has."""
+    """The text of ``manage.py <name> --help``, and of its verbs; without the options that every Django command has."""
     parser = load_command_class("django_jobs", name).create_parser("manage.py", name)
-    shown = ["usage: manage.py {name} [options]".format(name=name), "", parser.description or "", ""]
-    for action in own_options(parser):
-        shown.append("  " + ", ".join(action.option_strings) + (f" {_metavar(action)}" if action.nargs != 0 else ""))
+    parts = [_parser_help(name, parser)]
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            parts += [_parser_help(f"{name} {verb}", verb_parser) for verb, verb_parser in action.choices.items()]
+    return "\n\n".join(parts)
+
+
+def _parser_help(name: str, parser: Any) -> str:
+    arguments = [action for action in parser._actions if not action.option_strings]
+    placed = "".join(f" {_metavar(action)}" + ("…" if action.nargs == "*" else "") for action in arguments)
+    shown = [f"usage: manage.py {name}{placed} [options]", "", fill(parser.description or "", WIDTH), ""]
+    for action in [*arguments, *own_options(parser)]:
+        if isinstance(action, argparse._SubParsersAction):
+            continue
+        value = f" {_metavar(action)}" if action.nargs != 0 or not action.option_strings else ""
+        shown.append("  " + (", ".join(action.option_strings) + value).strip())
         if action.help:
-            shown.append(f"      {action.help}")
-    return "\n".join(shown)
+            shown.append(fill(action.help, WIDTH, initial_indent=" " * 6, subsequent_indent=" " * 6))
+    return "\n".join(shown).rstrip()
 
 
 def own_options(parser: Any) -> list[Any]:
     """The options that the command itself added."""
     common = {"help", "version", "verbosity", "settings", "pythonpath", "traceback", "no_color", "force_color"}
-    return [action for action in parser._actions if action.option_strings and action.dest not in common | {"skip_checks"}]
+    common.add("skip_checks")
+    return [action for action in parser._actions if action.option_strings and action.dest not in common]
 
 
 def _metavar(action: Any) -> str:
-    if action.choices:
+    if action.choices and not isinstance(action, argparse._SubParsersAction):
         return "{" + ",".join(map(str, action.choices)) + "}"
     return str(action.metavar or action.dest.upper())
 
@@ -92,7 +109,9 @@ def permissions_table() -> str:
     rows = ["| permission | meaning |", "|---|---|"]
     for model in apps.get_app_config("django_jobs").get_models():
         meta = model._meta
-        named = [(f"{kind}_{meta.model_name}", f"Can {kind} {meta.verbose_name_plural}") for kind in meta.default_permissions]
+        named = [
+            (f"{kind}_{meta.model_name}", f"Can {kind} {meta.verbose_name_plural}") for kind in meta.default_permissions
+        ]
         rows += [f"| `django_jobs.{code}` | {text} |" for code, text in [*named, *meta.permissions]]
     return "\n".join(rows)
 
@@ -108,7 +127,9 @@ def verbs_table() -> str:
 def moves_table() -> str:
     rows = ["| from \\ to | " + " | ".join(states.ALL) + " |", "|---" * (len(states.ALL) + 1) + "|"]
     for state in states.ALL:
-        rows.append(f"| **{state}** | " + " | ".join("●" if to in states.MOVES[state] else "" for to in states.ALL) + " |")
+        rows.append(
+            f"| **{state}** | " + " | ".join("●" if to in states.MOVES[state] else "" for to in states.ALL) + " |"
+        )
     return "\n".join(rows)
 
 
