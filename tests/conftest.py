@@ -119,14 +119,17 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     return outcome
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """The system's Chromium, driven by Playwright. CHROMIUM names another executable."""
+    """The system's Chromium, driven by Playwright. CHROMIUM names another executable.
+
+    Only as long as a module's tests: Playwright's event loop in this thread would break tests of async code.
+    """
     path = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         pytest.skip("no Chromium on this machine")
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
-        # Playwright keeps an event loop running in this thread, by which Django believes to be in async code.
+        # Django takes the thread of that event loop for async code, and refuses its database to it.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-dev-shm-usage"])
         report.note("chromium", browser.version)
@@ -143,6 +146,15 @@ def page(chromium: Browser) -> Iterator[Page]:
         page.on("pageerror", lambda error: errors.append(str(error)))
         yield page
     assert not errors, f"errors in the page's scripts: {errors}"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that have nothing to do with the lane run in the first lane only."""
+    if os.environ.get("LANE_IS_FIRST", "yes") == "yes":
+        return
+    again = [item for item in items if item.get_closest_marker("once")]
+    config.hook.pytest_deselected(items=again)
+    items[:] = [item for item in items if not item.get_closest_marker("once")]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -28,11 +28,13 @@ class Lane:
     name: str
     database_url: str = ""
     redis_url: str = ""
+    first: bool = False
 
     def environment(self, report: Path) -> dict[str, str]:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("LANE_")}
         given = {"LANE_DATABASE_URL": self.database_url, "LANE_REDIS_URL": self.redis_url}
-        return {**ours, **{name: url for name, url in given.items() if url}, "LANE_REPORT": str(report)}
+        told = {"LANE_REPORT": str(report), "LANE_IS_FIRST": "yes" if self.first else "no"}
+        return {**ours, **{name: url for name, url in given.items() if url}, **told}
 
 
 @dataclass
@@ -78,7 +80,7 @@ def lanes(environment: Mapping[str, str]) -> list[Lane]:
     """SQLite with the embedded Valkey always; another lane for each service that the environment names."""
     redis = checked_redis(environment.get("TEST_REDIS_URL", ""))
     postgres, mariadb = environment.get("TEST_POSTGRES_URL", ""), environment.get("TEST_MARIADB_URL", "")
-    found = [Lane("SQLite")]
+    found = [Lane("SQLite", first=True)]
     if postgres:
         found.append(Lane("PostgreSQL", postgres, redis))
     if mariadb:

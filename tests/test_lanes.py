@@ -6,6 +6,8 @@ import pytest
 
 from tests.lanes import BadLane, Lane, Outcome, lanes, table
 
+pytestmark = pytest.mark.once
+
 POSTGRES = {"TEST_POSTGRES_URL": "postgres://localhost/postgres"}
 MARIADB = {"TEST_MARIADB_URL": "mysql://localhost/jobs"}
 REDIS = {"TEST_REDIS_URL": "redis://localhost:6379/15"}

@@ -12,6 +12,8 @@ from django.core.management import call_command
 
 import django_jobs
 
+pytestmark = pytest.mark.once
+
 PACKAGE = Path(django_jobs.__file__).parent
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "migrations" not in path.parts)
 TEMPLATES = sorted(PACKAGE.rglob("*.html"))

@@ -21,7 +21,7 @@ from django.conf import settings
 from tests import services
 from tests.servers import ROOT, eventually
 
-pytestmark = pytest.mark.processes
+pytestmark = [pytest.mark.processes, pytest.mark.once]
 
 DEMO = [sys.executable, str(ROOT / "manage.py"), "demo"]
 SERVICES = {"DATABASE_URL", "REDIS_URL"}
