@@ -54,7 +54,7 @@ def _broker(client: Redis) -> tuple[str, str]:
 @pytest.fixture(autouse=True)
 def database_is_reported(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
-    if not DATABASE_FIXTURES.isdisjoint(request.fixturenames):
+    if request.node.get_closest_marker("django_db") or not DATABASE_FIXTURES.isdisjoint(request.fixturenames):
         report.note(*_database())
 
 
