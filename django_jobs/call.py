@@ -47,7 +47,8 @@ def _fit_signature(job_type: JobType, args: tuple[Any, ...], kwargs: Mapping[str
     try:
         job_type.signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise InvalidArgument("args", f"{job_type.name}{job_type.signature} cannot be called so: {error}") from None
+        call = f"{job_type.name}{job_type.signature}".replace("'", "")  # annotations of another time are text
+        raise InvalidArgument("args", f"{call} cannot be called so: {error}") from None
 
 
 def _check_size(args: list[Any], kwargs: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
 
-from . import queues
+from . import queues, states
 from .conf import DEFAULTS, process_count, settings
 
 ROUTER = "django_jobs.routers.JobsRouter"
@@ -44,6 +45,10 @@ def _wrong_values() -> Iterator[CheckMessage]:
             isinstance(value, bool) or not isinstance(value, int | float) or value < 0
         ):
             yield _wrong(key, value, "a number of at least 0")
+    for state, keep in settings.RETENTION.items():
+        if state not in states.ENDED or not isinstance(keep, timedelta | None):
+            ended = ", ".join(sorted(states.ENDED))
+            yield _wrong("RETENTION", {state: keep}, f"a timedelta (or None, for ever) for {ended}")
     try:
         process_count(settings.PROCESSES)
     except ValueError as error:

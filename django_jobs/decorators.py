@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
-from . import client
+from . import client, states
 from .client import Options
 from .exceptions import InvalidJob
 from .models import Job
@@ -78,6 +78,7 @@ def job(
     timeout: float | timedelta | None = None,
     expires: timedelta | None = None,
     ack: AckMode = "batch",
+    retention: timedelta | Mapping[str, timedelta | None] | None = None,
     aliases: Iterable[str] = (),
 ) -> Callable[[Callable[P, R]], JobFunction[P, R]]: ...
 
@@ -91,6 +92,7 @@ def job(name: Any = "", /, **options: Any) -> Any:
     timeout: seconds (or a timedelta) after which a run is stopped with JobTimeout.
     expires: a job that could not start within this time of being due is deleted instead.
     ack: "each" records every run by itself, so that a crash repeats at most one; "batch" is faster.
+    retention: how long its ended jobs are kept, where that differs from the setting: a timedelta for all, or by state.
     aliases: names of old that stored jobs may still carry.
 
     Raises DuplicateJobType when the name is taken, InvalidJob for an option that cannot be.
@@ -110,6 +112,7 @@ def _register(target: Callable[..., Any], name: str, options: dict[str, Any]) ->
         target,
         timeout=timeout,
         aliases=tuple(options.pop("aliases", ())),
+        retention=_retention(options.pop("retention", None)),
         description=inspect.getdoc(target) or "",
         **options,
     )
@@ -118,8 +121,17 @@ def _register(target: Callable[..., Any], name: str, options: dict[str, Any]) ->
     return JobFunction(registry.add(job_type), job_type.target)
 
 
+def _retention(given: Any) -> dict[str, timedelta | None]:
+    by_state = dict.fromkeys(states.ENDED, given) if isinstance(given, timedelta) else dict(given or {})
+    for state, keep in by_state.items():
+        if state not in states.ENDED or not isinstance(keep, timedelta | None):
+            known = ", ".join(sorted(states.ENDED))
+            raise InvalidJob("retention", f"has {state!r}: {keep!r}; give a timedelta (or None, for ever) for {known}")
+    return by_state
+
+
 def _check_target(target: Any, options: dict[str, Any]) -> None:
-    known = {"queue", "priority", "takes_context", "timeout", "expires", "ack", "aliases"}
+    known = {"queue", "priority", "takes_context", "timeout", "expires", "ack", "retention", "aliases"}
     if unknown := sorted(set(options) - known):
         raise InvalidJob(unknown[0], f"is no option of @job; options are {', '.join(sorted(known))}")
     if inspect.isclass(target) and not callable(getattr(target, "run", None)):

@@ -19,7 +19,6 @@ from django.db import connections
 
 from . import clock, states
 from .call import clean_text, decode_arguments, encode_result
-from .conf import settings
 from .context import JobContext, _current
 from .exceptions import JobTimeout
 from .registry import JobType, registry
@@ -127,7 +126,9 @@ def _finish(
 ) -> Finish:
     failed = int(state == states.FAILED)
     text = json.dumps(data)
-    return Finish(job.id, job.run, state, reason, started, ended, result, text, settings.RETENTION.get(state), failed)
+    return Finish(
+        job.id, job.run, state, reason, started, ended, result, text, registry.keep(job.job_type, state), failed
+    )
 
 
 def _open_transactions() -> set[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal
 
+from .conf import settings
 from .exceptions import DuplicateJobType, UnknownJobType
 
 AckMode = Literal["batch", "each"]
@@ -30,6 +31,8 @@ class JobType:
     """A job that could not start within this time of being due is deleted instead of run."""
     ack: AckMode = "batch"
     """"each" acknowledges every run by itself: a crash repeats at most the job that was running."""
+    retention: Mapping[str, timedelta | None] = field(default_factory=dict, hash=False)
+    """How long ended jobs of this type are kept, by state, where it differs from the setting; None for ever."""
     aliases: tuple[str, ...] = ()
     description: str = field(default="", compare=False)
 
@@ -98,6 +101,12 @@ class Registry:
         job_type = self._types.get(name)
         for key in [key for key, value in self._types.items() if value is job_type]:
             del self._types[key]
+
+    def keep(self, name: str, state: str) -> timedelta | None:
+        """How long a job of that type stays stored after it ended in `state`; None for ever."""
+        job_type = self._types.get(name)
+        usual: timedelta | None = settings.RETENTION.get(state)
+        return usual if job_type is None else job_type.retention.get(state, usual)
 
     def names(self) -> list[str]:
         """Every name under which a job may be stored, aliases included, sorted."""

@@ -128,6 +128,20 @@ def test_a_cancelled_run_cannot_write_its_result() -> None:
     assert (job.state, job.result) == ("deleted", None)
 
 
+def test_a_deleted_job_keeps_the_time_at_which_it_had_ended() -> None:
+    job = adds.enqueue(1, 2)
+    (claimed,) = machine.claim([job.pk], ["tests.adds"], "w")
+    from django_jobs import execution
+
+    machine.acknowledge([execution.run(claimed, "w")], "w")
+    job.refresh_from_db()
+    ended = job.finished_at
+    assert client.delete([job.pk]) == [job.pk]
+    job.refresh_from_db()
+    assert (job.state, job.finished_at) == ("deleted", ended)
+    assert job.result == 3
+
+
 def test_reschedule_moves_waiting_jobs_only() -> None:
     job = adds.enqueue(1, 2)
     assert job.reschedule(timedelta(hours=1))

@@ -14,7 +14,7 @@ from .bells import (
     split,
     waiting,
 )
-from .lines import Line, Unreachable, by_connection, connect, hang_up, line
+from .lines import Line, Unreachable, by_connection, connect, facts, hang_up, line
 from .neighbour import BellJob, JobQueue
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "band",
     "by_connection",
     "connect",
+    "facts",
     "forget_addresses",
     "hang_up",
     "keys_of",

@@ -54,6 +54,18 @@ def connect(queue: str, *, timeout: float, connect_timeout: float = 2.0) -> Redi
     return client
 
 
+def facts(queue: str) -> tuple[str, str]:
+    """Version of the server that holds `queue`, and its eviction policy. Raises `Unreachable`."""
+    client = connect(queue, timeout=2.0)
+    try:
+        server: Any = client.info("server")
+        memory: Any = client.info("memory")
+        version = server.get("valkey_version") or server.get("redis_version", "unknown")
+        return str(version), str(memory.get("maxmemory_policy", "unknown"))
+    finally:
+        client.close()
+
+
 class Line:
     """The connection on which this process pushes. Broken, it stays silent for `BREAK` seconds instead of waiting."""
 

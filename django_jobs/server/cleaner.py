@@ -24,6 +24,14 @@ def clean() -> float | None:
     return 0.0
 
 
+def clean_everything() -> int:
+    """Delete all that has expired; returns how many jobs that were."""
+    total = 0
+    while deleted := _delete_batch():
+        total += deleted
+    return total
+
+
 def _delete_batch() -> int:
     """Rows that somebody works with are skipped, so that no claim or verb waits for the cleaner."""
     now = clock.now()

@@ -12,15 +12,17 @@ from collections import Counter as Tally
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import DataError, transaction
-from django.db.models import F, Q
+from django.db.models import DateTimeField, F, Q, Value
+from django.db.models.functions import Coalesce
 
 from .. import clock
 from ..conf import settings
 from ..models import Counter, Job, JobState
+from ..registry import registry
 from . import ENDED, ENQUEUED, FAILED, FINAL, MOVES, PROCESSING
 from .effects import ring
 from .statements import Claimed, Finish, Statements, statements
@@ -42,6 +44,7 @@ class Moved(NamedTuple):
     priority: int
     was: str
     run: int
+    job_type: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +194,12 @@ def _move_set(
         jobs = Job.objects.using(settings.DATABASE)
         skip = not wait and transaction.get_connection(settings.DATABASE).features.has_select_for_update_skip_locked
         rows = jobs.filter(which).order_by(*order).select_for_update(skip_locked=skip)
-        found = [Moved(*row) for row in rows.values_list("id", "queue", "priority", "state", "run")[:limit]]
+        found = [Moved(*row) for row in rows.values_list("id", "queue", "priority", "state", "run", "job_type")[:limit]]
         moved = [row for row in found if runs is None or runs[row.id] == row.run]
         if not moved:
             return []
-        columns = _columns(target, now)
-        jobs.filter(pk__in=[row.id for row in moved]).update(**columns)
+        for keep, ids in _by_retention(moved, target.state).items():
+            jobs.filter(pk__in=ids).update(**_columns(target, now, keep))
         _note(moved, target, now)
         _count(moved, target.state, now)
         if target.state == ENQUEUED:
@@ -204,8 +207,17 @@ def _move_set(
     return moved
 
 
-def _columns(target: Target, now: datetime) -> dict[str, Any]:
-    keep = settings.RETENTION.get(target.state) if target.state in ENDED else None
+def _by_retention(moved: list[Moved], state: str) -> dict[timedelta | None, list[int]]:
+    """The ids, by how long they are to be kept: a job type may differ from the others."""
+    if state not in ENDED:
+        return {None: [row.id for row in moved]}
+    groups: dict[timedelta | None, list[int]] = {}
+    for row in moved:
+        groups.setdefault(registry.keep(row.job_type, state), []).append(row.id)
+    return groups
+
+
+def _columns(target: Target, now: datetime, keep: timedelta | None) -> dict[str, Any]:
     columns = {
         "state": target.state,
         "state_at": now,
@@ -214,7 +226,7 @@ def _columns(target: Target, now: datetime) -> dict[str, Any]:
         **target.columns,
     }
     if target.state in ENDED:
-        columns.setdefault("finished_at", now)
+        columns.setdefault("finished_at", Coalesce("finished_at", Value(now), output_field=DateTimeField()))
     return columns
 
 

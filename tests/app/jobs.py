@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from datetime import timedelta
 
 from django_jobs import JobContext, job
 
@@ -38,3 +39,7 @@ def tells(ctx: JobContext) -> dict[str, object]:
 @job("tests.kills_its_worker")
 def kills_its_worker() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+@job("tests.is_kept_short", retention=timedelta(minutes=5))
+def is_kept_short() -> None: ...

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from . import enqueue, listing, show, stats
+from . import cleanup, doctor, enqueue, listing, servers, show, stats
 
 
 class Verb(Protocol):
@@ -19,4 +19,12 @@ class Verb(Protocol):
         """Raises CommandError, whose return code is the exit status."""
 
 
-VERBS: dict[str, Verb] = {"list": listing, "show": show, "enqueue": enqueue, "stats": stats}
+VERBS: dict[str, Verb] = {
+    "list": listing,
+    "show": show,
+    "enqueue": enqueue,
+    "stats": stats,
+    "servers": servers,
+    "doctor": doctor,
+    "cleanup": cleanup,
+}

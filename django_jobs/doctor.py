@@ -1,0 +1,243 @@
+"""What is wrong, and what to do: every finding names a remedy. `jobs doctor` and the dashboard show them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from django.conf import settings as django_settings
+from django.contrib.auth import get_user_model
+from django.core.checks import run_checks
+from django.db import DatabaseError, connections
+from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Q
+from django.urls import NoReverseMatch, reverse
+
+from . import clock, monitoring, queues, states
+from .conf import settings
+from .models import Lease, Server
+
+Level = Literal["ok", "warning", "error"]
+
+SLOW_DATABASE = 0.02
+LONG_WAIT = timedelta(minutes=5)
+CLOCK_DRIFT = 2.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: `level`, what was found, and, unless all is well, what to do about it."""
+
+    level: Level
+    subject: str
+    found: str
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything. Without a database the rest cannot be told, so it comes first."""
+    found = list(database())
+    if any(finding.level == "error" for finding in found):
+        return found
+    for look in LOOKS:
+        try:
+            found += look()
+        except DatabaseError as error:
+            found.append(Finding("error", look.__name__, f"could not be examined: {error}", "See the database's log."))
+    return found
+
+
+def database() -> Iterator[Finding]:
+    connection = connections[settings.DATABASE]
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            began = time.monotonic()
+            cursor.execute("SELECT 1")
+            took = time.monotonic() - began
+        missing = _missing_migrations()
+    except DatabaseError as error:
+        remedy = f"Check DATABASES[{settings.DATABASE!r}], and that the database server runs and lets this host in."
+        yield Finding("error", "Database", f"cannot be used: {str(error).strip()}", remedy)
+        return
+    if missing:
+        remedy = f"Run `manage.py migrate --database {settings.DATABASE}`, or `runjobs --migrate`."
+        yield Finding("error", "Migrations", f"not applied: {', '.join(missing)}", remedy)
+    if took > SLOW_DATABASE:
+        remedy = "Every set of jobs takes a few such round trips: run the workers closer to the database."
+        yield Finding("warning", "Database", f"answers in {took * 1000:.0f} ms", remedy)
+    else:
+        yield Finding("ok", "Database", f"{connection.vendor} answers in {took * 1000:.1f} ms")
+
+
+def _missing_migrations() -> list[str]:
+    executor = MigrationExecutor(connections[settings.DATABASE])
+    wanted = [node for node in executor.loader.graph.leaf_nodes() if node[0] == "django_jobs"]
+    return [migration.name for migration, _ in executor.migration_plan(wanted) if migration.app_label == "django_jobs"]
+
+
+def configuration() -> Iterator[Finding]:
+    messages = [message for message in run_checks() if str(message.id).startswith("django_jobs.")]
+    for message in messages:
+        level: Level = "error" if message.is_serious() else "warning"
+        yield Finding(level, f"Settings ({message.id})", message.msg, message.hint or "")
+    if not messages:
+        yield Finding("ok", "Settings", "pass the system checks")
+
+
+def redis() -> Iterator[Finding]:
+    for group in queues.by_connection(queues.names()):
+        subject = f"Redis of {', '.join(group)}"
+        try:
+            version, policy = queues.facts(group[0])
+        except (queues.Unreachable, OSError) as error:
+            remedy = "Jobs are stored and wait; they run once it is back. Check RQ_QUEUES and that the server runs."
+            yield Finding("error", subject, f"cannot be reached: {error}", remedy)
+            continue
+        if policy not in {"noeviction", "unknown"}:
+            remedy = "Set maxmemory-policy noeviction; the sweep repairs what is lost, but late."
+            yield Finding("warning", subject, f"may drop bells when its memory is full ({policy})", remedy)
+        else:
+            yield Finding("ok", subject, f"version {version}")
+
+
+def servers() -> Iterator[Finding]:
+    living = list(monitoring.live_servers())
+    if not living:
+        yield Finding(
+            "error", "Servers", "none runs, so no job does", "Start `manage.py runjobs`, see the deploy guide."
+        )
+        return
+    slots = sum(server.slots for server in living)
+    if not slots:
+        yield Finding(
+            "error", "Workers", "no server has a worker process", "Start runjobs with --processes of 1 or more."
+        )
+    yield Finding("ok", "Servers", f"{len(living)} alive with {slots} worker(s)")
+    dead = Server.objects.using(settings.DATABASE).exclude(monitoring.alive()).filter(parent=None)
+    for server in dead[:20]:
+        remedy = "The leader forgets it and puts back its jobs. If that does not happen, no scheduler runs."
+        yield Finding("warning", f"Server {server.name}", "shows no sign of life", remedy)
+
+
+def leader() -> Iterator[Finding]:
+    lease = Lease.objects.using(settings.DATABASE).filter(name="scheduler").first()
+    if lease is None or lease.until < clock.now():
+        remedy = "Run a runjobs without --no-scheduler: without one nothing delayed starts and nothing is repaired."
+        yield Finding("error", "Scheduler", "nobody leads", remedy)
+    else:
+        yield Finding("ok", "Scheduler", f"{lease.holder} leads")
+
+
+def waiting() -> Iterator[Finding]:
+    for queue, facts in monitoring.queue_waits().items():
+        oldest = facts["oldest"]
+        waited = clock.now() - oldest if oldest else timedelta(0)
+        if not facts["servers"] and oldest:
+            remedy = f"Start runjobs with --queues {queue}, or without --queues."
+            yield Finding("error", f"Queue {queue}", f"{facts['waiting']} job(s) wait, no server takes it", remedy)
+        elif waited > LONG_WAIT:
+            remedy = "Add workers (--processes), give urgent jobs a queue of their own, or make the jobs shorter."
+            told = f"{facts['waiting']} job(s) wait, the oldest for {str(waited).split('.')[0]}"
+            yield Finding("warning", f"Queue {queue}", told, remedy)
+        else:
+            yield Finding(
+                "ok", f"Queue {queue}", f"{facts['waiting']} job(s) wait, {facts['servers']} server(s) take it"
+            )
+
+
+def unknown_types() -> Iterator[Finding]:
+    published = monitoring.published_types()
+    enqueued = monitoring.jobs().filter(state=states.ENQUEUED).exclude(job_type__in=published)
+    for name in sorted(set(enqueued.order_by().values_list("job_type", flat=True)[:1000])) if published else ():
+        remedy = "Deploy the code that registers it (or give the renamed type this alias), or delete the jobs."
+        yield Finding("error", f"Job type {name}", "is waited for, but no live server knows it", remedy)
+
+
+def stuck() -> Iterator[Finding]:
+    before = clock.now() - timedelta(seconds=2 * settings.SERVER_TIMEOUT)
+    due = monitoring.jobs().filter(state=states.SCHEDULED, scheduled_at__lt=before)
+    if due.exists():
+        remedy = "See the finding on the scheduler; `jobs list --state scheduled` shows them."
+        yield Finding("error", "Delayed jobs", f"{monitoring.capped_count(due)} are overdue", remedy)
+    known = Server.objects.using(settings.DATABASE).filter(monitoring.alive()).values_list("name", flat=True)
+    held = monitoring.jobs().filter(state=states.PROCESSING, state_at__lt=before).exclude(worker__in=list(known))
+    if held.exists():
+        remedy = "The leader puts them back; if it does not, no scheduler runs."
+        yield Finding(
+            "error", "Running jobs", f"{monitoring.capped_count(held)} belong to workers that are gone", remedy
+        )
+
+
+def failures() -> Iterator[Finding]:
+    ended = monitoring.throughput(1)
+    total = ended[states.SUCCEEDED] + ended[states.FAILED]
+    if ended[states.FAILED] * 5 > total:
+        reason = _commonest_reason()
+        remedy = "`jobs list --state failed` and `jobs show ID` tell the tracebacks; mend the cause, then requeue them."
+        told = f"{ended[states.FAILED]} of {total} jobs failed in the last two hours{reason}"
+        yield Finding("warning", "Failures", told, remedy)
+    elif total:
+        yield Finding("ok", "Failures", f"{ended[states.FAILED]} of {total} in the last two hours")
+
+
+def _commonest_reason() -> str:
+    newest = monitoring.jobs().filter(state=states.FAILED).order_by("-id").values_list("state_reason", flat=True)[:200]
+    reasons = list(newest)
+    return f", most often with: {max(set(reasons), key=reasons.count)}" if reasons else ""
+
+
+def clocks() -> Iterator[Finding]:
+    connection = connections[settings.DATABASE]
+    if connection.vendor == "sqlite":
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()" if connection.vendor == "postgresql" else "SELECT UTC_TIMESTAMP(6)")
+        there: datetime = cursor.fetchone()[0]
+    there = there if there.tzinfo else there.replace(tzinfo=UTC)
+    drift = abs((there - clock.now()).total_seconds())
+    if drift > CLOCK_DRIFT:
+        remedy = "Run NTP on both hosts. Servers follow the database's clock; jobs enqueued here carry this host's."
+        yield Finding("warning", "Clock", f"this host's and the database's differ by {drift:.1f} s", remedy)
+    else:
+        yield Finding("ok", "Clock", f"agrees with the database's within {max(drift, 0.1):.1f} s")
+
+
+def dashboard() -> Iterator[Finding]:
+    if "django.contrib.admin" not in django_settings.INSTALLED_APPS:
+        yield Finding("warning", "Dashboard", "django.contrib.admin is not installed", "Add it to INSTALLED_APPS.")
+        return
+    try:
+        path = reverse("admin:django_jobs_job_changelist")
+    except NoReverseMatch:
+        yield Finding("warning", "Dashboard", "has no address", "Add path('admin/', admin.site.urls) to the URLconf.")
+        return
+    if not _somebody_may_look():
+        remedy = "Make a superuser, or give a staff user the permission django_jobs.view_job."
+        yield Finding("warning", "Dashboard", f"is at {path}, but no user may see it", remedy)
+    else:
+        yield Finding("ok", "Dashboard", f"is at {path}")
+
+
+def _somebody_may_look() -> bool:
+    users: Any = get_user_model()
+    granted = Q(user_permissions__codename="view_job") | Q(groups__permissions__codename="view_job")
+    staff = users._default_manager.filter(is_active=True, is_staff=True)
+    return bool(staff.filter(Q(is_superuser=True) | granted).exists())
+
+
+LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    configuration,
+    redis,
+    servers,
+    leader,
+    waiting,
+    unknown_types,
+    stuck,
+    failures,
+    clocks,
+    dashboard,
+)
