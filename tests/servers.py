@@ -74,7 +74,7 @@ class RunJobs:
         return list(Server.objects.filter(parent__name=self.name, kind=Server.Kind.WORKER))
 
     def wait_until_ready(self, timeout: float = 30.0) -> None:
-        """Its row is there and as many workers' rows as it has slots; or it has ended."""
+        """Its row and that of a child are there; or it has ended well."""
         try:
             eventually(lambda: self._is_ready() or self.process.poll() is not None, timeout, "runjobs is ready")
         except AssertionError as error:
