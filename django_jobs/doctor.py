@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
@@ -11,6 +11,7 @@ from typing import Any, Literal
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Q
@@ -25,6 +26,8 @@ Level = Literal["ok", "warning", "error"]
 SLOW_DATABASE = 0.02
 LONG_WAIT = timedelta(minutes=5)
 CLOCK_DRIFT = 2.0
+MISCONFIGURED = (ImproperlyConfigured, KeyError, OSError, TypeError, ValueError)
+"""What a broken setting raises; it must not keep the other findings from being told."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +40,24 @@ class Finding:
     remedy: str = ""
 
 
-def examine() -> list[Finding]:
-    """Look at everything. Without a database the rest cannot be told, so it comes first."""
+Look = Callable[[], Iterator[Finding]]
+
+
+def examine(*, leave_out: Collection[Look] = ()) -> list[Finding]:
+    """Look at everything but `leave_out`. Without a database the rest cannot be told, so it comes first."""
     found = list(database())
     if any(finding.level == "error" for finding in found):
         return found
     for look in LOOKS:
+        if look in leave_out:
+            continue
         try:
             found += look()
         except DatabaseError as error:
             found.append(Finding("error", look.__name__, f"could not be examined: {error}", "See the database's log."))
+        except MISCONFIGURED as error:
+            remedy = "Check the settings that it reads, RQ_QUEUES and DJANGO_JOBS."
+            found.append(Finding("error", look.__name__, f"could not be examined: {error!r}", remedy))
     return found
 
 
@@ -229,7 +240,7 @@ def _somebody_may_look() -> bool:
     return bool(staff.filter(Q(is_superuser=True) | granted).exists())
 
 
-LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+LOOKS: tuple[Look, ...] = (
     configuration,
     redis,
     servers,

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from .. import clock, monitoring, states
 from ..models import Job, JobState
@@ -114,7 +115,7 @@ class JobPage:
             Fact(_("Priority"), job.priority),
             Fact(_("Attempt"), self._attempt()),
             Fact(_("Runs"), job.run),
-            Fact(_("Workers it killed"), job.deaths or None),
+            Fact(_("Deaths"), self.deaths),
             Fact(_("Worker"), job.worker),
             Fact(_("Created by"), job.created_by_name),
             Fact(_("Tags"), ", ".join(map(str, job.tags))),
@@ -131,6 +132,16 @@ class JobPage:
             Fact(_("Duration"), took(job)),
             Fact(_("Kept until"), moment(job.expires_at)),
         ]
+
+    @property
+    def deaths(self) -> str:
+        """How many workers died while they ran it, in words; they count towards its quarantine."""
+        number = self.job.deaths
+        if not number:
+            return ""
+        return ngettext("%(number)d worker died under this job", "%(number)d workers died under this job", number) % {
+            "number": number
+        }
 
     def _attempt(self) -> int:
         """A job's own count names the next attempt once one has failed; a failed job means the one that failed."""

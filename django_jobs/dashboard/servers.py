@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import Media
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
 
 from .. import clock, monitoring
+from ..conf import settings
 from ..models import Server
 from .display import moment, span
+from .health import HealthPage
 from .jobs import STYLE
+from .orders import ORDERS, PENDING, Order, give, offered, told
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Server]
@@ -38,28 +46,59 @@ class ServerCard:
 
     @property
     def heartbeat(self) -> str:
-        age = clock.now() - self.server.heartbeat_at
-        return _("%(time)s ago") % {"time": span(age)} if age > timedelta(seconds=1) else _("just now")
+        age = since(self.server.heartbeat_at)
+        return _("%(time)s ago") % {"time": span(age)} if age else _("just now")
 
     @property
     def started(self) -> str:
         return moment(self.server.started_at)
 
     @property
-    def load(self) -> str:
-        """Memory and processor time, once the process has told them."""
-        if not self.server.memory:
-            return ""
-        return _("%(memory)s, %(cpu)s%% CPU") % {
-            "memory": filesizeformat(self.server.memory),
-            "cpu": f"{self.server.cpu:.0f}",
-        }
+    def uptime(self) -> str:
+        return span(since(self.server.started_at)) if self.is_alive else ""
 
     @property
+    def pending(self) -> Any:
+        """The order that the server has, in words."""
+        return PENDING.get(self.server.wanted, "") if self.is_alive else ""
+
+    @property
+    def orders(self) -> list[Order]:
+        return offered(self.server)
+
+    @property
+    def memory(self) -> str:
+        """Resident bytes, once the process has told them."""
+        return filesizeformat(self.server.memory) if self.server.memory else ""
+
+    @property
+    def cpu(self) -> str:
+        return percent(self.server.cpu) if self.server.memory else ""
+
+    @property
+    def total_memory(self) -> str:
+        """Of the living children together."""
+        return filesizeformat(sum(child.server.memory for child in self.children if child.is_alive))
+
+    @property
+    def total_cpu(self) -> str:
+        return percent(sum(child.server.cpu for child in self.children if child.is_alive))
+
+    @cached_property
     def children(self) -> list[ServerCard]:
         """The scheduler first, then the workers by name."""
         rows = sorted(self.server.children.all(), key=lambda row: (row.kind, row.name))
         return [ServerCard(row) for row in rows]
+
+
+def since(then: datetime) -> timedelta:
+    """Whole seconds from then to now."""
+    return timedelta(seconds=max(0, int((clock.now() - then).total_seconds())))
+
+
+def percent(number: float) -> str:
+    """Of one core; two busy ones are 200 %."""
+    return _("%(number)s %%") % {"number": f"{number:.0f}"}
 
 
 class ServerList(ChangeList):
@@ -71,22 +110,19 @@ class ServerList(ChangeList):
 
 
 class ServerAdmin(ModelAdmin):
-    """Servers announce themselves; here they are only looked at."""
+    """Servers announce themselves; here they are looked at, quieted and stopped."""
 
     list_display = ["name"]
     list_per_page = 50
     search_fields = ["name", "host"]
     show_full_result_count = False
     actions = None
-    fields = [
-        *("name", "kind", "application", "version", "host", "pid", "queue_names", "type_names"),
-        *("slots", "busy", "load", "wanted", "started_at", "heartbeat_at"),
-    ]
-    readonly_fields = ["queue_names", "type_names", "load"]
 
     @property
     def media(self) -> Media:
         return super().media + STYLE
+
+    # What is asked for
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Server]:
         return monitoring.servers()
@@ -97,8 +133,7 @@ class ServerAdmin(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ServerList]:
         return ServerList
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        return super().changelist_view(request, {"title": _("Servers"), **(extra_context or {})})
+    # Who may do what
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -109,14 +144,88 @@ class ServerAdmin(ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Server | None = None) -> bool:
         return False
 
-    @admin.display(description=gettext_lazy("queues"))
-    def queue_names(self, server: Server) -> str:
-        return ", ".join(server.queues)
+    def has_stop_permission(self, request: HttpRequest) -> bool:
+        """Whether the user may quiet and stop servers."""
+        return bool(request.user.has_perm("django_jobs.stop_server"))
 
-    @admin.display(description=gettext_lazy("job types"))
-    def type_names(self, server: Server) -> str:
-        return ", ".join(server.types)
+    def sees_jobs(self, request: HttpRequest) -> bool:
+        return bool(request.user.has_perm("django_jobs.view_job"))
 
-    @admin.display(description=gettext_lazy("load"))
-    def load(self, server: Server) -> str:
-        return ServerCard(server).load
+    # Pages
+
+    def get_urls(self) -> list[URLPattern]:
+        order = self.admin_site.admin_view(require_POST(self.order_view))
+        # A finding may be an error of the database; a transaction around the page would make it the page's own.
+        health = transaction.non_atomic_requests(using=settings.DATABASE)(require_safe(self.health_view))
+        return [
+            path("health/", self.admin_site.admin_view(health), name="django_jobs_server_health"),
+            path("<int:server_id>/order/<slug:order>/", order, name="django_jobs_server_order"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        context = {"title": _("Servers"), "may_order": self.has_stop_permission(request)}
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The server's page: it shows, and offers the orders; nothing is posted to it."""
+        if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request):
+            raise PermissionDenied
+        server = self.get_object(request, object_id)
+        if server is None:
+            return self._gone(request, object_id)
+        if not self.has_view_permission(request, server):
+            raise PermissionDenied
+        context = {
+            "title": server.name,
+            "original": server,
+            "card": ServerCard(server),
+            "may_order": self.has_stop_permission(request),
+        }
+        template = self.change_form_template or "admin/django_jobs/server/change_form.html"
+        return self._page(request, template, {**context, **(extra_context or {})})
+
+    def health_view(self, request: HttpRequest) -> HttpResponse:
+        """What is wrong with the site's jobs, and what to do; for whoever may see servers or jobs."""
+        if not (self.has_view_permission(request) or self.sees_jobs(request)):
+            raise PermissionDenied
+        page = HealthPage(jobs=self.sees_jobs(request))
+        return self._page(request, "admin/django_jobs/server/health.html", {"title": _("Health"), "page": page})
+
+    def _page(self, request: HttpRequest, template: Any, context: dict[str, Any]) -> HttpResponse:
+        request.current_app = self.admin_site.name
+        shared = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "has_view_permission": self.has_view_permission(request),
+            "media": STYLE,
+        }
+        return TemplateResponse(request, template, {**shared, **context})
+
+    # Orders
+
+    def order_view(self, request: HttpRequest, server_id: int, order: str) -> HttpResponse:
+        """Ask the server, and come back to where the button was."""
+        if order not in ORDERS:
+            raise Http404
+        if not (self.has_view_permission(request) and self.has_stop_permission(request)):
+            raise PermissionDenied
+        server = self.get_object(request, str(server_id))
+        if server is None:
+            return self._gone(request, str(server_id))
+        asked = give(ORDERS[order], server, request.user)
+        level, text = told(ORDERS[order], server, asked=asked)
+        self.message_user(request, text, level)
+        back = self._url("changelist") if request.POST.get("back") == "list" else self._url("change", server.pk)
+        return HttpResponseRedirect(back)
+
+    # Ways
+
+    def _url(self, page: str, *args: Any) -> str:
+        return reverse(f"admin:django_jobs_server_{page}", args=args, current_app=self.admin_site.name)
+
+    def _gone(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        self.message_user(request, _("Server #%(id)s is not there (any more).") % {"id": object_id}, messages.WARNING)
+        return HttpResponseRedirect(self._url("changelist"))

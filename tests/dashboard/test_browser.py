@@ -89,13 +89,30 @@ def test_a_filter_and_a_bulk_action_work_by_hand(page: Page, site: str, complain
     assert fresh(job).state == states.ENQUEUED
 
 
+def test_a_server_is_quieted_from_the_list_and_stopped_from_its_page(
+    page: Page, site: str, complaints: list[str]
+) -> None:
+    host = server("web1")
+    sign_in(page, site)
+    page.locator(".object-tools").get_by_role("link", name="Servers").click()
+    page.get_by_role("button", name="Quiet: web1").click()
+    page.get_by_text("Server web1 was asked to take no new jobs.").wait_for()
+    page.get_by_role("button", name="Resume: web1").wait_for()
+    page.get_by_role("link", name="web1", exact=True).click()
+    page.get_by_role("button", name="Stop: web1").click()
+    page.get_by_text("Server web1 was asked to stop.").wait_for()
+    assert page.locator(".dj-orders").count() == 0
+    host.refresh_from_db()
+    assert host.wanted == "stop"
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_a_telephone(page: Page, site: str, complaints: list[str], scheme: str) -> None:
     job = failed("x" * 300, reason="ValueError: " + "x" * 150)
-    server("a-host-with-a-very-long-name.internal.example.com:4711")
+    host = server("a-host-with-a-very-long-name.internal.example.com:4711")
     sign_in(page, site)
     page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
     page.set_viewport_size({"width": 360, "height": 740})
-    for way in ("job/", f"job/{job.pk}/change/", "server/"):
+    for way in ("job/", f"job/{job.pk}/change/", "server/", f"server/{host.pk}/change/", "server/health/"):
         page.goto(f"{site}/admin/django_jobs/{way}")
         assert page.evaluate("document.documentElement.scrollWidth") == 360

@@ -16,6 +16,7 @@ from django_jobs.dashboard.display import span
 from django_jobs.dashboard.jobs import JobAdmin
 from django_jobs.dashboard.servers import ServerAdmin
 from django_jobs.models import Job, Server
+from django_jobs.states import machine
 from tests.app.jobs import adds
 from tests.dashboard.conftest import claim, failed, finish, fresh, in_state, server, succeeded
 
@@ -138,7 +139,9 @@ def test_a_job_that_is_not_stored_leads_back_to_the_list(as_root: Client, number
 def test_pages_carry_no_inline_script_style_or_handler(as_root: Client) -> None:
     server("one")
     job = failed()
-    for way in (LIST, f"{LIST}?state=failed", f"{LIST}{job.pk}/change/", "/admin/django_jobs/server/"):
+    servers = "/admin/django_jobs/server/"
+    host = f"{servers}{server('two').pk}/change/"
+    for way in (LIST, f"{LIST}?state=failed", f"{LIST}{job.pk}/change/", servers, host, f"{servers}health/"):
         text = as_root.get(way).content.decode()
         assert "<style" not in text
         assert " style=" not in text
@@ -147,14 +150,31 @@ def test_pages_carry_no_inline_script_style_or_handler(as_root: Client) -> None:
         assert "django_jobs/dashboard.css" in text
 
 
+@pytest.mark.parametrize(
+    ("deaths", "told"),
+    [(1, "1 worker died under this job"), (2, "2 workers died under this job"), (3, "3 workers died under this job")],
+)
+def test_deaths_under_a_job_are_told_with_their_reasons(as_root: Client, deaths: int, told: str) -> None:
+    job = adds.enqueue(1, 1)
+    assert "died under this job" not in shown(as_root, job)
+    for number in range(deaths):
+        machine.claim([job.pk], [adds.name], f"web1/{number}")
+        machine.bury(job.pk, f"web1/{number}", f"Worker web1/{number} died: signal SIGKILL")
+    page = shown(as_root, job)
+    assert told in page
+    assert all(f"Worker web1/{number} died: signal SIGKILL" in page for number in range(deaths))
+
+
 @override_settings(ROOT_URLCONF="tests.dashboard.test_job_page")
 def test_a_sites_own_admin_keeps_its_addresses(as_root: Client) -> None:
-    server("one")
+    host = server("one")
     job = failed()
     way = f"/office/django_jobs/job/{job.pk}/change/"
-    for page in ("/office/django_jobs/job/", way, "/office/django_jobs/server/"):
+    servers = "/office/django_jobs/server/"
+    for page in ("/office/django_jobs/job/", way, servers, f"{servers}{host.pk}/change/", f"{servers}health/"):
         text = as_root.get(page).content.decode()
         assert '"/admin/' not in text
     assert f"/office/django_jobs/job/{job.pk}/verb/requeue/" in as_root.get(way).content.decode()
     assert as_root.post(f"/office/django_jobs/job/{job.pk}/verb/requeue/").headers["Location"] == way
+    assert as_root.post(f"{servers}{host.pk}/order/stop/", {"back": "list"}).headers["Location"] == servers
     assert fresh(job).state == states.ENQUEUED
