@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
@@ -13,17 +14,18 @@ from django.db import connections
 from .. import events, queues
 from ..conf import settings
 from ..registry import registry
-from ..states import machine
+from ..states import FAILED, machine
 from ..states.machine import Acknowledged
 from ..states.statements import Claimed, Finish
 from .hand import Hand
-from .process import persistently
+from .process import POISON, persistently
 
 logger = logging.getLogger("django_jobs.server")
 
 LONG = 0.06
 """Seconds after which a running job counts as long, and what waits behind it goes back to the queue."""
 TICK = 0.02
+UNSTORABLE = "Its result or error cannot be stored"
 
 
 class Keeper(threading.Thread):
@@ -89,9 +91,32 @@ class Keeper(threading.Thread):
 
 
 def acknowledge(runs: list[Finish], worker: str, gave_up: Callable[[], bool] = lambda: False) -> None:
-    """Record how the runs ended, however long the database is away; then tell who waits for them."""
-    if runs:
-        report(persistently(lambda: machine.acknowledge(runs, worker), f"{len(runs)} result(s) wait", gave_up), worker)
+    """Record how the runs ended, however long the database is away; then tell who waits for them.
+
+    A set that the database refuses is halved until the culprit is alone; that one is Failed, the others stand.
+    """
+    if not runs:
+        return
+    try:
+        what = f"{len(runs)} result(s) wait"
+        report(persistently(lambda: machine.acknowledge(runs, worker), what, gave_up), worker)
+    except POISON as error:
+        if len(runs) > 1:
+            middle = len(runs) // 2
+            acknowledge(runs[:middle], worker, gave_up)
+            acknowledge(runs[middle:], worker, gave_up)
+        elif runs[0].reason.startswith(UNSTORABLE):
+            raise
+        else:
+            acknowledge([_unstorable(runs[0], error)], worker, gave_up)
+
+
+def _unstorable(run: Finish, error: Exception) -> Finish:
+    """The run as a failure that says so, in place of one whose values cannot be stored."""
+    logger.error("What job %d left behind cannot be stored", run.id, exc_info=error, extra={"job_id": run.id})
+    reason = f"{UNSTORABLE}: {type(error).__name__}"
+    data = json.dumps({"exception": type(error).__name__, "message": ascii(str(error))[:500]})
+    return run._replace(state=FAILED, reason=reason, result=None, data=data, failed=1)
 
 
 def report(answer: Acknowledged, worker: str) -> None:

@@ -24,9 +24,12 @@ class Leadership:
     def hold(self) -> bool:
         """Take or renew the lease; whether this process leads until ``LEADER_TIMEOUT`` seconds from now."""
         now = clock.now()
-        until = now + timedelta(seconds=settings.LEADER_TIMEOUT)
-        free = Lease.objects.using(settings.DATABASE).filter(Q(holder=self.holder) | Q(until__lte=now), name=NAME)
-        self.held = bool(free.update(holder=self.holder, until=until)) or self._first(until)
+        term = timedelta(seconds=settings.LEADER_TIMEOUT)
+        until = now + term
+        # One that ends later than any term could was written before the clock stepped back; nobody renews it so.
+        free = Q(holder=self.holder) | Q(until__lte=now) | Q(until__gt=now + 2 * term)
+        leases = Lease.objects.using(settings.DATABASE).filter(free, name=NAME)
+        self.held = bool(leases.update(holder=self.holder, until=until)) or self._first(until)
         return self.held
 
     def _first(self, until: datetime) -> bool:

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import psutil
+from django.db import DataError, IntegrityError, OperationalError, close_old_connections, connections, transaction
 from django.db import Error as DatabaseError
-from django.db import close_old_connections, connections, transaction
 
 from .. import __version__, clock
 from ..conf import settings
@@ -78,10 +78,10 @@ class Clockwork:
         try:
             sooner = duty.run()
         except Exception as error:
-            if duty.name not in self._troubled:
+            if duty.name not in self._troubled and not isinstance(error, OperationalError):
                 logger.exception("%s failed; it is tried again every %g s", duty.name, duty.interval)
             else:
-                logger.warning("%s failed again: %s", duty.name, error)
+                logger.warning("%s failed: %s", duty.name, str(error).strip())
             self._troubled.add(duty.name)
             connections.close_all()
             return None
@@ -118,12 +118,21 @@ class Stop:
         signal.signal(signal.SIGINT, self.request)
 
 
+POISON = (DataError, IntegrityError, ValueError)
+"""What the database (or its driver) raises for a value that it will never take: trying again would not help."""
+
+
 def persistently(action: Callable[[], T], what: str, gave_up: Callable[[], bool] = lambda: False) -> T:
-    """Do it until the database lets it be done: with back-off, on a fresh connection. Raises once `gave_up` says so."""
+    """Do it until the database lets it be done: with back-off, on a fresh connection.
+
+    Raises once `gave_up` says so, and at once for `POISON`.
+    """
     pause = 0.05
     while True:
         try:
             return action()
+        except POISON:
+            raise
         except DatabaseError as error:
             if gave_up():
                 raise

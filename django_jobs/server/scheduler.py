@@ -28,11 +28,13 @@ class Scheduler:
         self.row = row
         self.stop = stop
         self.leadership = Leadership(row.name)
+        watchdog = Watchdog()
         self._own = Clockwork(
             [
                 Duty("The heartbeat", settings.HEARTBEAT_INTERVAL, self._sign_of_life),
                 Duty("The clock", 60.0, measure_clock),
                 Duty("The leadership", settings.LEADER_TIMEOUT / 3, self._lead),
+                Duty("The watch", settings.SERVER_TIMEOUT / 10, watchdog.observe),
             ]
         )
         self._dispatch = Duty("The dispatcher", settings.POLL_INTERVAL, dispatch_due)
@@ -40,7 +42,7 @@ class Scheduler:
             [
                 self._dispatch,
                 Duty("The sweep", settings.SWEEP_INTERVAL, sweep),
-                Duty("The watchdog", settings.SERVER_TIMEOUT / 10, Watchdog().look),
+                Duty("The watchdog", settings.SERVER_TIMEOUT / 10, watchdog.act),
                 Duty("The cleaner", settings.CLEANUP_INTERVAL, clean),
                 Duty("The counters", settings.COUNTER_INTERVAL, fold_counters),
             ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import random
+import secrets
 import select
 import signal
 import sys
@@ -67,6 +68,8 @@ class Supervisor:
         self.health_port = health_port
         self.stop = Stop()
         self.spawned = 0
+        # Children of an earlier server of this name may still be alive, or hold jobs: no two may share a name.
+        self.start = secrets.token_hex(2)
         groups = queues.by_connection(options.queues)
         self.children = [Child(WORKER, group) for group in groups for _ in range(options.processes)]
         if options.scheduler:
@@ -121,7 +124,7 @@ class Supervisor:
 
     def _spawn(self, child: Child) -> None:
         self.spawned += 1
-        child.name = f"{self.row.name}/{self.spawned}"
+        child.name = f"{self.row.name}/{self.start}.{self.spawned}"
         child.born = time.monotonic()
         child.shared.job_id = 0
         close_connections()
@@ -261,10 +264,13 @@ def _child_work(child: Child, supervisor: Supervisor) -> int:
 
 def _connected_worker(child: Child, options: ServerOptions, row: Server, stop: Stop) -> JobWorker | None:
     """The worker, as soon as Redis can be reached."""
+    troubled = False
     while not stop:
         try:
             return JobWorker(child.queues, options, row, stop, child.shared)
         except (queues.Unreachable, OSError) as error:
-            logger.warning("Worker %s: Redis cannot be reached, trying again every second: %s", row.name, error)
+            if not troubled:
+                logger.warning("Worker %s: Redis cannot be reached, trying again every second: %s", row.name, error)
+            troubled = True
             stop.event.wait(1.0)
     return None

@@ -1,10 +1,13 @@
-"""The leader's watch over servers: what a dead one held goes back to its queue."""
+"""The watch over servers: what a dead one held goes back to its queue.
+
+Every scheduler observes, so that a new leader knows at once how long a server has been silent; only the leader acts.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from .. import clock, monitoring, states
 from ..conf import settings
@@ -15,48 +18,55 @@ logger = logging.getLogger("django_jobs.server")
 
 
 class Watchdog:
-    """Declares a process dead when its heartbeat is older than ``SERVER_TIMEOUT``.
+    """Declares a process dead when its heartbeat has not changed for ``SERVER_TIMEOUT``.
 
-    A watchdog that was itself cut off (database away, laptop asleep) first waits one whole time-out, since the others
-    could not show a sign of life either.
+    It looks at the change, not at the time that the heartbeat carries: that was written by another host's clock, and
+    clocks step. One that was itself cut off (database away, laptop asleep) begins anew and so waits one whole time-out:
+    the others could not show a sign of life either.
     """
 
     def __init__(self) -> None:
-        self._trusted_from = time.monotonic()
-        self._last_round = time.monotonic()
+        self._seen: dict[int, tuple[datetime, float]] = {}
+        self._last_look = time.monotonic()
 
-    def look(self) -> None:
-        timeout = settings.SERVER_TIMEOUT
+    def observe(self) -> None:
+        """Note which heartbeats have changed."""
         now = time.monotonic()
-        if now - self._last_round > timeout / 2:
-            self._trusted_from = now + timeout
-        self._last_round = now
-        if now < self._trusted_from:
-            return
-        before = clock.now() - timedelta(seconds=timeout)
-        self._bury_workers(before)
-        self._release_ownerless(before)
-        self._forget_supervisors(before)
+        if now - self._last_look > settings.SERVER_TIMEOUT / 2:
+            self._seen.clear()
+        self._last_look = now
+        known = self._seen
+        rows = Server.objects.using(settings.DATABASE).values_list("pk", "heartbeat_at")
+        self._seen = {pk: known[pk] if known.get(pk, (None,))[0] == beat else (beat, now) for pk, beat in rows}
 
-    def _bury_workers(self, before: object) -> None:
-        dead = Server.objects.using(settings.DATABASE).filter(heartbeat_at__lt=before, parent__isnull=False)
-        for row in dead.select_related("parent"):
-            back = machine.release(row.name, f"Put back: no sign of life from worker {row.name}")
+    def act(self) -> None:
+        """Put back what dead workers held, and forget dead processes."""
+        silent = self._silent()
+        workers = Server.objects.using(settings.DATABASE).filter(pk__in=silent, parent__isnull=False)
+        for row in workers:
+            self._bury(row)
+        self._release_ownerless()
+        supervisors = Server.objects.using(settings.DATABASE).filter(pk__in=silent, parent=None, children=None)
+        for row in supervisors:
+            logger.warning("Server %s shows no sign of life", row.name)
             row.delete()
-            if row.kind == Server.Kind.WORKER:
-                logger.warning("Worker %s shows no sign of life; %d job(s) went back", row.name, len(back))
 
-    def _release_ownerless(self, before: object) -> None:
+    def _silent(self) -> list[int]:
+        now = time.monotonic()
+        return [pk for pk, (_, since) in self._seen.items() if now - since > settings.SERVER_TIMEOUT]
+
+    def _bury(self, row: Server) -> None:
+        back = machine.release(row.name, f"Put back: no sign of life from worker {row.name}")
+        row.delete()
+        if row.kind == Server.Kind.WORKER:
+            logger.warning("Worker %s shows no sign of life; %d job(s) went back", row.name, len(back))
+
+    def _release_ownerless(self) -> None:
         """Jobs whose worker has no row: it was removed by hand, or somebody died between two lines."""
+        before = clock.now() - timedelta(seconds=settings.SERVER_TIMEOUT)
         held = monitoring.jobs().filter(state=states.PROCESSING, state_at__lt=before)
         holders = set(held.order_by().values_list("worker", flat=True).distinct())
         known = set(Server.objects.using(settings.DATABASE).filter(name__in=holders).values_list("name", flat=True))
         for name in holders - known:
             back = machine.release(name, f"Put back: worker {name} is gone")
             logger.warning("Worker %s is gone; %d job(s) went back", name, len(back))
-
-    def _forget_supervisors(self, before: object) -> None:
-        dead = Server.objects.using(settings.DATABASE).filter(heartbeat_at__lt=before, parent=None, children=None)
-        for row in dead:
-            logger.warning("Server %s shows no sign of life", row.name)
-            row.delete()

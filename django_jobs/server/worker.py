@@ -26,7 +26,7 @@ from ..states.statements import Claimed
 from . import routing
 from .hand import Hand
 from .keeper import Keeper, acknowledge, give_back, report, takes_each
-from .process import RECYCLE, Freshness, ServerOptions, Stop, Vitals, orphaned, persistently, sign_of_life
+from .process import POISON, RECYCLE, Freshness, ServerOptions, Stop, Vitals, orphaned, persistently, sign_of_life
 from .shared import Shared
 
 logger = logging.getLogger("django_jobs.server")
@@ -150,9 +150,15 @@ class JobWorker(SimpleWorker):
                 machine.release(self.name, "Put back: the claim was not confirmed", among=ids)
             return machine.exchange(runs, ids, self.types, self.name)
 
-        answer, claimed = persistently(
-            exchange, f"{len(runs)} result(s) and {len(ids)} job(s) wait", lambda: self.stop.now
-        )
+        what = f"{len(runs)} result(s) and {len(ids)} job(s) wait"
+        try:
+            answer, claimed = persistently(exchange, what, lambda: self.stop.now)
+        except POISON:
+            if not runs:
+                logger.exception("Jobs %s cannot be claimed; the sweep rings for them again", ids)
+                return []
+            acknowledge(runs, self.name, lambda: self.stop.now)
+            return self._exchange(ids)
         report(answer, self.name)
         if len(claimed) < len(ids):
             locked = routing.forward({*ids} - {job.id for job in claimed}, self.types)

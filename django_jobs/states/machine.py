@@ -135,8 +135,7 @@ def exchange(
 ) -> tuple[Acknowledged, list[Claimed]]:
     """Acknowledge the last set and claim the next in one transaction. A claim that fails keeps the acknowledgement."""
     if not runs or not ids:
-        done = acknowledge(runs, worker) if runs else Acknowledged([], [])
-        return done, claim(ids, types, worker) if ids else []
+        return acknowledge(runs, worker), claim(ids, types, worker)
     with transaction.atomic(using=settings.DATABASE):
         done = acknowledge(runs, worker)
         try:
@@ -149,6 +148,8 @@ def exchange(
 
 def claim(ids: Sequence[int], types: Sequence[str], worker: str) -> list[Claimed]:
     """Take the enqueued ones of `ids` whose type is among `types`; they are Processing and ours from now on."""
+    if not ids or not types:
+        return []
     store = statements(settings.DATABASE)
     with _together(store):
         return store.claim(ids, types, worker, clock.now())
@@ -156,10 +157,21 @@ def claim(ids: Sequence[int], types: Sequence[str], worker: str) -> list[Claimed
 
 def acknowledge(runs: Sequence[Finish], worker: str) -> Acknowledged:
     """Record how runs ended, fenced by run number and worker, with history and counters, in one transaction."""
+    if not runs:
+        return Acknowledged([], [])
     store = statements(settings.DATABASE)
     with _together(store):
         done = store.finish(runs, worker)
+    missed = [run for run in runs if run.id not in done]
+    done |= _recorded_before(missed, worker)
     return Acknowledged([run for run in runs if run.id in done], [run for run in runs if run.id not in done])
+
+
+def _recorded_before(runs: list[Finish], worker: str) -> set[int]:
+    """Runs whose record was committed by an earlier try, the confirmation of which was lost."""
+    rows = Job.objects.using(settings.DATABASE).filter(pk__in=[run.id for run in runs], worker=worker)
+    found = set(rows.values_list("pk", "run", "state", "finished_at")) if runs else set()
+    return {run.id for run in runs if (run.id, run.run, run.state, run.finished_at) in found}
 
 
 def explain(ids: Sequence[int], reason: str) -> None:

@@ -245,8 +245,6 @@ class MariaDB(_InJSON):
             j.failures = j.failures + e.failed""".format(**TABLES)
 
     def claim(self, ids: Sequence[int], types: Sequence[str], worker: str, at: datetime) -> list[Claimed]:
-        if not ids or not types:
-            return []
         when = self.time(at)
         with self.connection.cursor() as cursor:
             cursor.execute(self.PICK, [tuple(ids), tuple(types), when])

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
@@ -150,6 +150,7 @@ def test_no_interleaving_loses_doubles_or_overwrites_a_job(
             max_examples=30,
             stateful_step_count=30,
             deadline=None,
+        phases=[Phase.explicit, Phase.generate],  # a failing case is told as it is: to shrink it takes many minutes
             suppress_health_check=list(HealthCheck),
             database=None,
         ),

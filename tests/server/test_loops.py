@@ -79,39 +79,61 @@ class TestRouting:
 
 
 class TestWatchdog:
-    def round(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        dog = Watchdog()
-        dog.look()
+    @pytest.fixture(autouse=True)
+    def short_timeout(self, settings: Any) -> None:
+        settings.DJANGO_JOBS = {"SERVER_TIMEOUT": 0.2}
 
-    def test_a_silent_workers_jobs_go_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        parent = server("s", age=60)
-        server("s/1", age=60, kind="worker", parent=parent)
-        alive = server("t")
-        server("t/1", kind="worker", parent=alive)
+    def watch(self, dog: Watchdog, seconds: float = 0.3, alive: tuple[Server, ...] = ()) -> None:
+        """Observe for so long; the `alive` ones show a sign of life each time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            for row in alive:
+                Server.objects.filter(pk=row.pk).update(heartbeat_at=clock.now())
+            dog.observe()
+            time.sleep(0.01)
+        dog.act()
+
+    def test_a_silent_workers_jobs_go_back(self) -> None:
+        silent, alive = server("s"), server("t")
+        server("s/1", kind="worker", parent=silent)
+        living = server("t/1", kind="worker", parent=alive)
         mine, other = adds.enqueue_many([(1, 1), (2, 2)])
         machine.claim([mine.pk], ["tests.adds"], "s/1")
         machine.claim([other.pk], ["tests.adds"], "t/1")
-        self.round(monkeypatch)
+        self.watch(Watchdog(), alive=(alive, living))
         assert [reload(mine).state, reload(other).state] == ["enqueued", "processing"]
         assert mine.deaths == 0
         assert set(Server.objects.values_list("name", flat=True)) == {"t", "t/1"}
 
-    def test_jobs_of_a_worker_without_a_row_go_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_clocks_that_differ_make_nobody_dead(self) -> None:
+        ahead, behind = server("ahead", age=-3600), server("behind", age=3600)
+        dog = Watchdog()
+        self.watch(dog, seconds=0.05)
+        assert Server.objects.count() == 2
+        Server.objects.filter(pk=ahead.pk).update(heartbeat_at=ahead.heartbeat_at - timedelta(hours=2))
+        Server.objects.filter(pk=behind.pk).update(heartbeat_at=behind.heartbeat_at + timedelta(seconds=1))
+        self.watch(dog, seconds=0.05)
+        assert Server.objects.count() == 2
+        self.watch(dog)
+        assert Server.objects.count() == 0, "they are silent, whatever their clocks said"
+
+    def test_jobs_of_a_worker_without_a_row_go_back(self) -> None:
         job = adds.enqueue(1, 1)
         machine.claim([job.pk], ["tests.adds"], "nobody/1")
-        self.round(monkeypatch)
+        Watchdog().act()
         assert reload(job).state == "processing", "it was only just claimed"
         Job.objects.filter(pk=job.pk).update(state_at=clock.now() - timedelta(minutes=1))
-        self.round(monkeypatch)
+        Watchdog().act()
         assert reload(job).state == "enqueued"
 
-    def test_one_that_was_cut_off_waits_before_it_judges(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        parent = server("s", age=60)
-        server("s/1", age=60, kind="worker", parent=parent)
+    def test_one_that_was_cut_off_begins_anew(self) -> None:
+        server("s")
         dog = Watchdog()
-        dog._last_round -= 20
-        dog.look()
-        assert Server.objects.count() == 2
+        dog.observe()
+        time.sleep(0.3)
+        dog.observe()
+        dog.act()
+        assert Server.objects.count() == 1
 
 
 class TestLeadership:
@@ -123,6 +145,12 @@ class TestLeadership:
         Lease.objects.update(until=clock.now() - timedelta(seconds=1))
         assert second.hold()
         assert not first.hold()
+
+    def test_a_clock_that_stepped_back_keeps_no_dead_leader(self) -> None:
+        first, second = Leadership("a"), Leadership("b")
+        first.hold()
+        Lease.objects.update(until=clock.now() + timedelta(hours=1))
+        assert second.hold()
 
     def test_one_that_resigns_leaves_the_lease_free(self) -> None:
         first, second = Leadership("a"), Leadership("b")

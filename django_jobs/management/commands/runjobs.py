@@ -10,6 +10,7 @@ import zlib
 from datetime import timedelta
 from typing import Any
 
+import psutil
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
@@ -154,12 +155,15 @@ class Command(BaseCommand):
 
     @staticmethod
     def _gone(row: Server) -> bool:
+        """Whether the process of that row has ended: its number is free, a zombie's, our own, or a younger one's."""
         if row.host != socket.gethostname():
             return False
-        try:
-            os.kill(row.pid, 0)
-        except ProcessLookupError:
+        if row.pid == os.getpid():  # in a container every start has the same number
             return True
-        except PermissionError:
+        try:
+            process = psutil.Process(row.pid)
+            return process.status() == psutil.STATUS_ZOMBIE or process.create_time() > row.started_at.timestamp() + 1
+        except psutil.NoSuchProcess:
+            return True
+        except psutil.AccessDenied:
             return False
-        return False
