@@ -36,6 +36,9 @@ def databases() -> dict[str, dict[str, Any]]:
     """Django's DATABASES. LANE_DATABASE_NAME makes a child process of a test use the database of that test."""
     url, name = os.environ.get("LANE_DATABASE_URL"), os.environ.get("LANE_DATABASE_NAME")
     default: dict[str, Any] = dict(dj_database_url.parse(url)) if url else _sqlite()
+    if default["ENGINE"].endswith("postgresql"):
+        # No test pulls the database's plug, and waiting for its disk would take most of the lane's time.
+        default["OPTIONS"] = {**default.get("OPTIONS", {}), "options": "-c synchronous_commit=off"}
     if name:
         default["NAME"] = name
     elif url:
