@@ -200,10 +200,10 @@ class Supervisor:
     def _sign_of_life(self) -> None:
         living = [child for child in self._workers() if child.pid]
         busy = sum(child.shared.job_id != 0 for child in living)
-        self.pulse.beat(len(living))
         if not sign_of_life(self.row, busy=busy, **self._vitals.measure()):
             logger.warning("Server %s had been declared dead; it registers again", self.row.name)
             self.row = register(self.options.name, Server.Kind.SUPERVISOR, self.options)
+        self.pulse.beat(len(living))
 
     def _follow_orders(self) -> None:
         """What an administrator asked of this server, by its row."""
