@@ -11,12 +11,12 @@ import os
 import sys
 from pathlib import Path
 
-from tests.lanes import BadLane, Outcome, lanes, run, services, table
+from tests.lanes import BadLane, Outcome, lanes, run_all, services, table
 
 
 def main(arguments: list[str]) -> int:
     try:
-        outcomes = [run(lane, arguments) for lane in lanes(os.environ)]
+        outcomes = run_all(lanes(os.environ), arguments)
     except BadLane as error:
         print(error, file=sys.stderr)
         return 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,11 @@ from tests.servers import ROOT, RunJobs
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
 STARTED = pytest.StashKey[list[RunJobs]]()
+
+
+def pytest_configure() -> None:
+    """SIGTERM ends a run as Ctrl-C does: servers and the embedded Valkey are ended, test databases dropped."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
+
 DATABASES = {"postgresql": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL", "sqlite": "SQLite"}
 BROKERS = {"redis": "Redis", "valkey": "Valkey"}
 
@@ -49,6 +51,10 @@ class Outcome:
     @property
     def failed(self) -> bool:
         return self.status != 0
+
+    @property
+    def interrupted(self) -> bool:
+        return self.status in (pytest.ExitCode.INTERRUPTED, -signal.SIGTERM, -signal.SIGINT)
 
     def row(self) -> list[str]:
         """The lane's line of the table."""
@@ -97,6 +103,16 @@ def checked_redis(url: str) -> str:
     return url
 
 
+def run_all(chosen: Sequence[Lane], arguments: Sequence[str]) -> list[Outcome]:
+    """Lane after lane, until the last or an interrupt."""
+    outcomes: list[Outcome] = []
+    for lane in chosen:
+        outcomes.append(run(lane, arguments))
+        if outcomes[-1].interrupted:
+            break
+    return outcomes
+
+
 def run(lane: Lane, arguments: Sequence[str]) -> Outcome:
     """One pytest process; its output goes straight through."""
     print(f"\n━━━ {lane.name} ━━━", flush=True)
@@ -104,6 +120,7 @@ def run(lane: Lane, arguments: Sequence[str]) -> Outcome:
         report = Path(folder) / "report.json"
         started = time.monotonic()
         process = subprocess.Popen([sys.executable, "-m", "pytest", *arguments], env=lane.environment(report))
+        signal.signal(signal.SIGTERM, lambda signum, frame: process.terminate())
         status = _wait(process)
         found: dict[str, Any] = json.loads(report.read_text()) if report.exists() else {}
         return Outcome(lane, status, time.monotonic() - started, **found)
@@ -114,8 +131,7 @@ def _wait(process: subprocess.Popen[bytes]) -> int:
         return process.wait()
     except KeyboardInterrupt:
         # Ctrl-C reached pytest as well: it ends its servers and reports.
-        process.wait()
-        return 128 + signal.SIGINT
+        return process.wait()
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
