@@ -17,6 +17,7 @@ if _database["ENGINE"].endswith("sqlite3"):
 DATABASES = {"default": _database}
 RQ_QUEUES = {name: {"URL": os.environ["CHAOS_REDIS_URL"]} for name in ("critical", "default")}
 DJANGO_JOBS = {
+    "RETRY": None,
     "SERVER_TIMEOUT": 5,
     "HEARTBEAT_INTERVAL": 1,
     "SWEEP_INTERVAL": 2,

@@ -6,13 +6,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .backoff import Retry as Retry
     from .context import JobContext as JobContext
     from .decorators import job as job
+    from .exceptions import Snooze as Snooze
 
 __version__ = "0.1.0"
-__all__ = ["JobContext", "job"]
+__all__ = ["JobContext", "Retry", "Snooze", "job"]
 
-_HOMES = {"job": "decorators", "JobContext": "context"}
+_HOMES = {"job": "decorators", "JobContext": "context", "Retry": "backoff", "Snooze": "exceptions"}
 
 
 def __getattr__(name: str) -> Any:

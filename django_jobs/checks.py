@@ -12,6 +12,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils.module_loading import import_string
 
 from . import queues, states
+from .backoff import retry_from
 from .conf import DEFAULTS, process_count, settings
 
 ROUTER = "django_jobs.routers.JobsRouter"
@@ -49,6 +50,10 @@ def _wrong_values() -> Iterator[CheckMessage]:
         if state not in states.ENDED or not isinstance(keep, timedelta | None):
             ended = ", ".join(sorted(states.ENDED))
             yield _wrong("RETENTION", {state: keep}, f"a timedelta (or None, for ever) for {ended}")
+    try:
+        retry_from(settings.RETRY)
+    except (TypeError, ValueError) as error:
+        yield _wrong("RETRY", settings.RETRY, f"a Retry, a dictionary of its arguments, or None ({error})")
     try:
         process_count(settings.PROCESSES)
     except ValueError as error:

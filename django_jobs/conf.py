@@ -11,6 +11,8 @@ from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 
+from .backoff import Retry
+
 DEFAULTS: dict[str, Any] = {
     # The project's name: the package that holds its settings. Servers of one application share the bells of its types.
     "APPLICATION": None,
@@ -42,6 +44,8 @@ DEFAULTS: dict[str, Any] = {
     "BATCH": 128,
     # Seconds that running jobs are given to end after SIGTERM.
     "GRACE": 30.0,
+    # What a failed job does, where its type does not say: a Retry, a dictionary of its arguments, or None for none.
+    "RETRY": Retry(),
     # How long ended jobs are kept, by state; None keeps them for ever.
     "RETENTION": {},
     # Largest size of a call's arguments as JSON, in bytes.
@@ -54,7 +58,7 @@ DEFAULT_RETENTION: dict[str, timedelta | None] = {
     "failed": timedelta(days=30),
 }
 
-FROM_ENVIRONMENT = set(DEFAULTS) - {"RETENTION", "DATABASE"}
+FROM_ENVIRONMENT = set(DEFAULTS) - {"RETENTION", "DATABASE", "RETRY"}
 """Settings that an environment variable ``DJANGO_JOBS_<KEY>`` overrides."""
 
 

@@ -9,6 +9,7 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from . import client, states
+from .backoff import Retry
 from .client import Options
 from .exceptions import InvalidJob
 from .models import Job
@@ -77,6 +78,7 @@ def job(
     takes_context: bool = False,
     timeout: float | timedelta | None = None,
     expires: timedelta | None = None,
+    retry: Retry | None = None,
     ack: AckMode = "batch",
     retention: timedelta | Mapping[str, timedelta | None] | None = None,
     aliases: Iterable[str] = (),
@@ -91,6 +93,7 @@ def job(name: Any = "", /, **options: Any) -> Any:
     takes_context: the first argument of a run is its JobContext.
     timeout: seconds (or a timedelta) after which a run is stopped with JobTimeout.
     expires: a job that could not start within this time of being due is deleted instead.
+    retry: a Retry, for when a run fails; default is the setting RETRY. Retry(attempts=0) is none.
     ack: "each" records every run by itself, so that a crash repeats at most one; "batch" is faster.
     retention: how long its ended jobs are kept, where that differs from the setting: a timedelta for all, or by state.
     aliases: names of old that stored jobs may still carry.
@@ -131,7 +134,7 @@ def _retention(given: Any) -> dict[str, timedelta | None]:
 
 
 def _check_target(target: Any, options: dict[str, Any]) -> None:
-    known = {"queue", "priority", "takes_context", "timeout", "expires", "ack", "retention", "aliases"}
+    known = {"queue", "priority", "takes_context", "timeout", "expires", "retry", "ack", "retention", "aliases"}
     if unknown := sorted(set(options) - known):
         raise InvalidJob(unknown[0], f"is no option of @job; options are {', '.join(sorted(known))}")
     if inspect.isclass(target) and not callable(getattr(target, "run", None)):
@@ -140,6 +143,8 @@ def _check_target(target: Any, options: dict[str, Any]) -> None:
         raise InvalidJob(
             "target", f"{target!r} must be a function or class at the top level of a module: workers import it"
         )
+    if not isinstance(options.get("retry"), Retry | None):
+        raise InvalidJob("retry", f"is {options['retry']!r}; give a Retry, or None for the setting RETRY")
     if options.get("ack", "batch") not in {"batch", "each"}:
         raise InvalidJob("ack", f'is {options["ack"]!r}; give "batch" or "each"')
     if (seconds := options.get("timeout")) is not None and not isinstance(seconds, timedelta) and not seconds > 0:

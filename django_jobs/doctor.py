@@ -18,8 +18,10 @@ from django.db.models import Q
 from django.urls import NoReverseMatch, reverse
 
 from . import clock, monitoring, queues, states
+from .backoff import retry_from
 from .conf import settings
 from .models import Lease, Server
+from .registry import registry
 
 Level = Literal["ok", "warning", "error"]
 
@@ -201,6 +203,17 @@ def _commonest_reason() -> str:
     return f", most often with: {max(set(reasons), key=reasons.count)}" if reasons else ""
 
 
+def retries() -> Iterator[Finding]:
+    policy = retry_from(settings.RETRY)
+    without = [job_type.name for job_type in registry if job_type.retry is not None and not job_type.retry.attempts]
+    if policy.attempts:
+        told = f"a failed job is tried again up to {policy.attempts} times"
+        yield Finding("ok", "Retries", told + (f", except {', '.join(without)}" if without else ""))
+    else:
+        remedy = "That may be meant. Otherwise set DJANGO_JOBS['RETRY'], or give each type @job(retry=Retry(…))."
+        yield Finding("ok", "Retries", "a failed job is not tried again, unless its type says so", remedy)
+
+
 def clocks() -> Iterator[Finding]:
     connection = connections[settings.DATABASE]
     if connection.vendor == "sqlite":
@@ -249,6 +262,7 @@ LOOKS: tuple[Look, ...] = (
     unknown_types,
     stuck,
     failures,
+    retries,
     clocks,
     dashboard,
 )

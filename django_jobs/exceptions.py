@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from difflib import get_close_matches
 
 
@@ -85,6 +86,15 @@ class JobTimeout(JobsError, TimeoutError):
     def __init__(self, seconds: float) -> None:
         super().__init__(f"The job ran longer than its time limit of {seconds:g} seconds")
         self.seconds = seconds
+
+
+class Snooze(JobsError):
+    """Raised by a job to be put back: it runs again after `delay` (seconds, or a timedelta); no attempt is counted."""
+
+    def __init__(self, delay: float | timedelta) -> None:
+        seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+        super().__init__(f"Put back for {seconds:g} seconds")
+        self.seconds = max(0.0, seconds)
 
 
 class StillRunning(JobsError, TimeoutError):

@@ -11,7 +11,7 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import FrameType
 from typing import Any
 
@@ -20,9 +20,10 @@ from django.db import connections
 from . import clock, states
 from .call import clean_text, decode_arguments, encode_result
 from .context import JobContext, _current
-from .exceptions import JobTimeout
+from .exceptions import JobTimeout, Snooze
+from .policies import retries
 from .registry import JobType, registry
-from .states.statements import Claimed, Finish
+from .states.statements import Claimed, Finish, Then
 
 logger = logging.getLogger("django_jobs.jobs")
 
@@ -39,9 +40,11 @@ def run(job: Claimed, worker: str) -> Finish:
     try:
         result = _call(registry.get(job.job_type), job, context)
         return _succeeded(job, started, result)
+    except Snooze as wish:
+        return _snoozed(job, started, wish)
     except BaseException as error:  # noqa: BLE001  (SystemExit and CancelledError of a job end the job, not the worker)
         _drop_broken(open_before)
-        return _failed(job, started, error)
+        return retries.elect(job, _failed(job, started, error), error)
     finally:
         _current.reset(token)
         _close_left_open(open_before)
@@ -90,6 +93,12 @@ def _succeeded(job: Claimed, started: datetime, result: Any) -> Finish:
         data["result_as_text"] = True
     logger.debug("Job %s %s succeeded", job.id, job.job_type)
     return _finish(job, states.SUCCEEDED, "", started, ended, text, data)
+
+
+def _snoozed(job: Claimed, started: datetime, wish: Snooze) -> Finish:
+    ended = clock.now()
+    later = Then(states.SCHEDULED, "", ended + timedelta(seconds=wish.seconds), None)
+    return _finish(job, states.SCHEDULED, f"Snoozed: {wish}", started, ended, None, {})._replace(then=later)
 
 
 def _failed(job: Claimed, started: datetime, error: BaseException) -> Finish:

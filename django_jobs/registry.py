@@ -10,13 +10,14 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any, Literal
 
+from .backoff import Retry
 from .conf import settings
 from .exceptions import DuplicateJobType, UnknownJobType
 
 AckMode = Literal["batch", "each"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class JobType:
     """A function (or a class with ``run``) that may run as a job, and the defaults of its calls."""
 
@@ -29,12 +30,14 @@ class JobType:
     """Seconds that one run may take; None is no limit."""
     expires: timedelta | None = None
     """A job that could not start within this time of being due is deleted instead of run."""
+    retry: Retry | None = None
+    """What a failed run leads on to; None takes the setting ``RETRY``."""
     ack: AckMode = "batch"
     """"each" acknowledges every run by itself: a crash repeats at most the job that was running."""
-    retention: Mapping[str, timedelta | None] = field(default_factory=dict, hash=False)
+    retention: Mapping[str, timedelta | None] = field(default_factory=dict)
     """How long ended jobs of this type are kept, by state, where it differs from the setting; None for ever."""
     aliases: tuple[str, ...] = ()
-    description: str = field(default="", compare=False)
+    description: str = field(default="")
 
     @property
     def path(self) -> str:

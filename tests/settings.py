@@ -50,4 +50,4 @@ DATABASES = services.databases()
 _redis = {"URL": services.redis_url()}
 RQ_QUEUES = {"critical": _redis, "default": _redis, "low-priority": _redis}
 RQ = {"QUEUE_CLASS": "django_jobs.queues.JobQueue"}
-DJANGO_JOBS: dict[str, object] = {}
+DJANGO_JOBS: dict[str, object] = {"RETRY": None}

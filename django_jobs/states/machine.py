@@ -23,8 +23,9 @@ from .. import clock
 from ..conf import settings
 from ..models import Counter, Job, JobState
 from ..registry import registry
-from . import ENDED, ENQUEUED, FAILED, FINAL, MOVES, PROCESSING
+from . import ENDED, ENQUEUED, FAILED, FINAL, MOVES, PROCESSING, SCHEDULED
 from .effects import ring
+from .leading import lead_on
 from .statements import Claimed, Finish, Statements, statements
 
 logger = logging.getLogger("django_jobs.states")
@@ -160,18 +161,42 @@ def acknowledge(runs: Sequence[Finish], worker: str) -> Acknowledged:
     if not runs:
         return Acknowledged([], [])
     store = statements(settings.DATABASE)
-    with _together(store):
-        done = store.finish(runs, worker)
+    simple = all(run.then is None for run in runs)
+    with _together(store) if simple else transaction.atomic(using=settings.DATABASE):
+        ended = [run for run in runs if run.state in ENDED]
+        done = store.finish(ended, worker) if ended else set()
+        if not simple:
+            done |= _follow(runs, done, worker)
     missed = [run for run in runs if run.id not in done]
     done |= _recorded_before(missed, worker)
     return Acknowledged([run for run in runs if run.id in done], [run for run in runs if run.id not in done])
 
 
+def _follow(runs: Sequence[Finish], done: set[int], worker: str) -> set[int]:
+    """Lead failed runs on, and put back those that asked to be; returns the ids of the latter."""
+    leading = [(run, run.then) for run in runs if run.id in done and run.then is not None]
+    if leading:
+        lead_on(settings.DATABASE, leading)
+        ring(_bells([run.id for run, then in leading if then.state == ENQUEUED]))
+    snoozed: list[Moved] = []
+    for run in runs:
+        if run.state == SCHEDULED and run.then is not None:
+            held = Q(pk=run.id, state=PROCESSING, worker=worker)
+            later = Target(SCHEDULED, run.reason, {}, {"scheduled_at": run.then.scheduled_at})
+            snoozed += _move_set(held, later, wait=True, runs={run.id: run.run})
+    return {row.id for row in snoozed}
+
+
+def _bells(ids: list[int]) -> list[tuple[int, str, int]]:
+    rows = Job.objects.using(settings.DATABASE).filter(pk__in=ids).values_list("pk", "queue", "priority")
+    return list(rows) if ids else []
+
+
 def _recorded_before(runs: list[Finish], worker: str) -> set[int]:
     """Runs whose record was committed by an earlier try, the confirmation of which was lost."""
     rows = Job.objects.using(settings.DATABASE).filter(pk__in=[run.id for run in runs], worker=worker)
-    found = set(rows.values_list("pk", "run", "state", "finished_at")) if runs else set()
-    return {run.id for run in runs if (run.id, run.run, run.state, run.finished_at) in found}
+    found = set(rows.values_list("pk", "run", "finished_at")) if runs else set()
+    return {run.id for run in runs if (run.id, run.run, run.finished_at) in found}
 
 
 def explain(ids: Sequence[int], reason: str) -> None:

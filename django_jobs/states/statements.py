@@ -34,6 +34,15 @@ class Claimed(NamedTuple):
     failures: int
 
 
+class Then(NamedTuple):
+    """Where a failed run leads on to, in the same transaction: a retry, or its deletion."""
+
+    state: str
+    reason: str
+    scheduled_at: datetime | None
+    keep: timedelta | None
+
+
 class Finish(NamedTuple):
     """How a run ended. `result` and `data` are JSON text; `data` goes to the history."""
 
@@ -48,6 +57,7 @@ class Finish(NamedTuple):
     keep: timedelta | None
     """How long the job stays stored after its end; None for ever."""
     failed: int
+    then: Then | None = None
 
     @property
     def expires_at(self) -> datetime | None:
@@ -123,7 +133,7 @@ class PostgreSQL:
             return [Claimed(*row) for row in cursor.fetchall()]
 
     def finish(self, runs: Sequence[Finish], worker: str) -> set[int]:
-        columns = list(zip(*runs, strict=True))
+        columns = list(zip(*runs, strict=True))[:10]
         columns[8] = tuple(run.expires_at for run in runs)
         with self.connection.cursor() as cursor:
             cursor.execute(self.FINISH, [*map(list, columns), worker])

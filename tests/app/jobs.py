@@ -7,7 +7,7 @@ import signal
 import time
 from datetime import timedelta
 
-from django_jobs import JobContext, job
+from django_jobs import JobContext, Retry, Snooze, job
 
 
 @job("tests.succeeds")
@@ -20,7 +20,7 @@ def adds(x: int, y: int) -> int:
     return x + y
 
 
-@job("tests.fails")
+@job("tests.fails", retry=Retry(attempts=0))
 def fails(message: str = "broken") -> None:
     raise ValueError(message)
 
@@ -43,3 +43,22 @@ def kills_its_worker() -> None:
 
 @job("tests.is_kept_short", retention=timedelta(minutes=5))
 def is_kept_short() -> None: ...
+
+
+@job("tests.fails_twice", retry=Retry(attempts=3, delays=[0.1, 0]), takes_context=True)
+def fails_twice(ctx: JobContext) -> int:
+    if ctx.attempt < 3:
+        raise ConnectionError(f"attempt {ctx.attempt}")
+    return ctx.attempt
+
+
+@job("tests.fails_and_is_deleted", retry=Retry(attempts=1, delays=[0], on_exceeded="delete"))
+def fails_and_is_deleted() -> None:
+    raise ValueError("never works")
+
+
+@job("tests.snoozes_once", takes_context=True)
+def snoozes_once(ctx: JobContext) -> list[int]:
+    if ctx.run == 1:
+        raise Snooze(0.2)
+    return [ctx.run, ctx.attempt]

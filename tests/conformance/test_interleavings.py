@@ -150,7 +150,7 @@ def test_no_interleaving_loses_doubles_or_overwrites_a_job(
             max_examples=30,
             stateful_step_count=30,
             deadline=None,
-        phases=[Phase.explicit, Phase.generate],  # a failing case is told as it is: to shrink it takes many minutes
+            phases=[Phase.explicit, Phase.generate],  # a failing case is told as it is: to shrink it takes many minutes
             suppress_health_check=list(HealthCheck),
             database=None,
         ),

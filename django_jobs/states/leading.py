@@ -1,0 +1,43 @@
+"""Where failed runs lead on to, in the transaction that records the failure: a retry, or a deletion.
+
+The statements are the same for every database and take one row each: what fails is few.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import connections
+
+from .statements import TABLES, Finish, Then
+
+MOVE = """
+    UPDATE {job}
+    SET state = %s, state_reason = %s, scheduled_at = COALESCE(%s, scheduled_at), expires_at = %s
+    WHERE id = %s AND run = %s AND state = 'failed'""".format(**TABLES)
+NOTE = """
+    INSERT INTO {state} (job_id, name, reason, created_at, run, data)
+    VALUES (%s, %s, %s, %s, %s, '{{}}')""".format(**TABLES)
+COUNT = "INSERT INTO {counter} (name, hour, value) VALUES (%s, %s, %s)".format(**TABLES)
+
+
+def lead_on(alias: str, runs: Sequence[tuple[Finish, Then]]) -> None:
+    """Move runs that were recorded as Failed a moment ago, by whoever still holds their rows locked."""
+    adapt = connections[alias].ops.adapt_datetimefield_value
+    counts: Tally[tuple[str, datetime]] = Tally()
+    moves: list[tuple[Any, ...]] = []
+    for run, then in runs:
+        due = then.scheduled_at and adapt(then.scheduled_at)
+        expires = None if then.keep is None else adapt(run.finished_at + then.keep)
+        moves.append((then.state, then.reason, due, expires, run.id, run.run))
+        hour = run.finished_at.replace(minute=0, second=0, microsecond=0)
+        counts["failed", hour] -= 1  # what is tried again, or deleted, is no failure that waits for a person
+        counts["deleted" if then.state == "deleted" else "retried", hour] += 1
+    notes = [(run.id, then.state, then.reason, adapt(run.finished_at), run.run) for run, then in runs]
+    with connections[alias].cursor() as cursor:
+        cursor.executemany(MOVE, moves)
+        cursor.executemany(NOTE, notes)
+        cursor.executemany(COUNT, [(name, adapt(hour), value) for (name, hour), value in counts.items()])
