@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django_jobs import JobContext, job
+from django_jobs import JobContext, Retry, Snooze, job
 
 
 @job("check.echoes")
@@ -24,7 +24,10 @@ def adds(x: int, y: int) -> int:
     return x + y
 
 
-@job("check.fails")
+NO_RETRY = Retry(attempts=0)
+
+
+@job("check.fails", retry=NO_RETRY)
 def fails(message: str) -> None:
     """Raise ValueError."""
     raise ValueError(message)
@@ -44,7 +47,7 @@ async def awaits(seconds: float) -> str:
     return "awaited"
 
 
-@job("check.overruns", timeout=0.3)
+@job("check.overruns", timeout=0.3, retry=NO_RETRY)
 def overruns() -> None:
     """Take longer than its limit."""
     time.sleep(30)
@@ -65,3 +68,25 @@ def names_types(text: str, number: UUID, at: datetime, day: date, amount: Decima
 def ordinary(x: int, y: int) -> int:
     """No job type: an ordinary RQ job of the site."""
     return x * y
+
+
+@job("check.recovers", retry=Retry(attempts=3, delays=[0.2, 0], only_on=[ConnectionError]), takes_context=True)
+def recovers(ctx: JobContext) -> int:
+    """Fail twice, and return the number of the attempt that did not."""
+    if ctx.attempt < 3:
+        raise ConnectionError(f"no answer to attempt {ctx.attempt}")
+    return ctx.attempt
+
+
+@job("check.gives_up", retry=Retry(attempts=1, delays=[0], on_exceeded="delete"))
+def gives_up() -> None:
+    """Fail, be tried again, and be deleted."""
+    raise ConnectionError("never an answer")
+
+
+@job("check.snoozes", takes_context=True)
+def snoozes(ctx: JobContext) -> str:
+    """Ask to be put back once."""
+    if ctx.run == 1:
+        raise Snooze(0.2)
+    return f"run {ctx.run}, attempt {ctx.attempt}"
