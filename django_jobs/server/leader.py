@@ -22,9 +22,13 @@ class Leadership:
         self.held = False
 
     def hold(self) -> bool:
-        """Take or renew the lease; whether this process leads until ``LEADER_TIMEOUT`` seconds from now."""
+        """Take or renew the lease; whether this process leads.
+
+        The lease runs for two thirds of ``LEADER_TIMEOUT``: with the pause between two looks, another process leads
+        within that time of the leader's death.
+        """
         now = clock.now()
-        term = timedelta(seconds=settings.LEADER_TIMEOUT)
+        term = timedelta(seconds=settings.LEADER_TIMEOUT * 2 / 3)
         until = now + term
         # One that ends later than any term could was written before the clock stepped back; nobody renews it so.
         free = Q(holder=self.holder) | Q(until__lte=now) | Q(until__gt=now + 2 * term)

@@ -15,7 +15,7 @@ from ..models import Server
 from .cleaner import clean, fold_counters
 from .dispatcher import dispatch_due, sweep
 from .leader import Leadership
-from .process import Clockwork, Duty, Stop, measure_clock, orphaned, sign_of_life
+from .process import Clockwork, Duty, Stop, Vitals, measure_clock, orphaned, sign_of_life
 from .watchdog import Watchdog
 
 logger = logging.getLogger("django_jobs.server")
@@ -28,12 +28,13 @@ class Scheduler:
         self.row = row
         self.stop = stop
         self.leadership = Leadership(row.name)
+        self._vitals = Vitals()
         watchdog = Watchdog()
         self._own = Clockwork(
             [
                 Duty("The heartbeat", settings.HEARTBEAT_INTERVAL, self._sign_of_life),
                 Duty("The clock", 60.0, measure_clock),
-                Duty("The leadership", settings.LEADER_TIMEOUT / 3, self._lead),
+                Duty("The leadership", settings.LEADER_TIMEOUT / 4, self._lead),
                 Duty("The watch", settings.SERVER_TIMEOUT / 10, watchdog.observe),
             ]
         )
@@ -80,5 +81,6 @@ class Scheduler:
             logger.warning("%s no longer leads", self.row.name)
 
     def _sign_of_life(self) -> None:
-        if orphaned(self.row.parent.pid if self.row.parent else 0) or not sign_of_life(self.row):
+        known = sign_of_life(self.row, **self._vitals.measure())
+        if not known or orphaned(self.row.parent.pid if self.row.parent else 0):
             self.stop.request()

@@ -19,7 +19,7 @@ from rq.suspension import resume, suspend
 
 from django_jobs import client, monitoring, queues
 from django_jobs.models import Job, JobState, Server
-from tests.app import ordinary
+from tests.app import jobs, ordinary
 from tests.app.jobs import adds, fails, kills_its_worker, sleeps, succeeds, tells
 from tests.servers import RunJobs, eventually
 
@@ -306,6 +306,18 @@ def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+def test_a_change_of_the_source_starts_it_again(runjobs: Start) -> None:
+    server = runjobs("--processes", "1", "--reload")
+    assert adds.enqueue(1, 1).wait(20).result == 2
+    os.utime(jobs.__file__)
+    eventually(lambda: server.log.count(" started: ") == 2, what="it was started again")
+    assert "jobs.py changed, starting again" in server.log
+    assert adds.enqueue(2, 2).wait(20).result == 4
+    server.ask_to_stop()
+    assert server.wait() == 0
+    assert not server.living()
 
 
 def test_one_leader_and_another_takes_over(runjobs: Start) -> None:

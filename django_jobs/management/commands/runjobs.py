@@ -92,9 +92,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        if options["reload"]:
-            sys.exit(run_reloading([argument for argument in sys.argv if argument != "--reload"]))
         logs.configure(options["log_format"], options["log_level"])
+        if options["reload"]:
+            sys.exit(run_reloading())
         given = {name.replace("-", "_") for name in INTERVALS}
         settings.override(**{name.upper(): options[name] for name in given if options[name] is not None})
         if options["migrate"]:
