@@ -9,15 +9,16 @@ import types
 import typing
 import uuid
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Model
 from django.utils.dateparse import parse_date, parse_datetime
+from django.utils.timezone import is_aware
 
 from .conf import settings
-from .exceptions import InvalidArgument, PayloadTooLarge
+from .exceptions import InvalidArgument, InvalidJob, PayloadTooLarge
 from .registry import JobType
 
 PLAIN = (str, int, bool, type(None))
@@ -238,6 +239,21 @@ def _text_of(value: Any) -> str:
 def clean_text(text: str) -> str:
     """Text that every database can store: without NUL, lone surrogates replaced."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+
+
+def aware_moment(when: Any, now: datetime, name: str) -> datetime | None:
+    """A time that a caller gave: an aware datetime, or a timedelta from `now`. Raises InvalidJob with that name."""
+    if when is None:
+        return None
+    if isinstance(when, timedelta):
+        try:
+            return now + when
+        except OverflowError:
+            raise InvalidJob(name, f"is {when!r}, which is beyond the calendar") from None
+    if isinstance(when, datetime) and is_aware(when):
+        return when
+    problem = "a datetime without a time zone" if isinstance(when, datetime) else repr(when)
+    raise InvalidJob(name, f"is {problem}; give an aware datetime, or a timedelta from now")
 
 
 def as_python(job_type: str, args: list[Any], kwargs: dict[str, Any]) -> str:

@@ -74,7 +74,7 @@ def check_queues(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         Error(
             f"DJANGO_JOBS['QUEUES'] names {name!r}.", hint=f"RQ_QUEUES has {', '.join(names)}.", id="django_jobs.E004"
         )
-        for name in settings.QUEUES
+        for name in (str(entry).partition(":")[0] for entry in settings.QUEUES)
         if name not in names
     ]
 

@@ -9,13 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.utils.timezone import is_aware
 
 from . import clock, events, monitoring, queues, states
-from .call import encode_arguments
-from .conf import settings
+from .call import aware_moment, encode_arguments
 from .exceptions import InvalidJob, StillRunning, UnknownJobType, UnknownQueue
-from .models import Job, Server
+from .models import Job
 from .registry import JobType, registry
 from .states import machine
 from .states.machine import Moved, Target
@@ -82,7 +80,7 @@ def _resolve(job_type: JobType | str) -> tuple[JobType | None, str]:
 def _template(known: JobType | None, name: str, options: Options) -> dict[str, Any]:
     """The columns that all jobs of one call share, checked."""
     now = clock.now()
-    due = _moment(options.run_after, now, "run_after")
+    due = aware_moment(options.run_after, now, "run_after")
     waits = due if due is not None and due > now else None
     state = states.SCHEDULED if waits else states.ENQUEUED
     by = options.created_by
@@ -120,22 +118,8 @@ def _tags(tags: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
 
-def _moment(when: Any, now: datetime, name: str) -> datetime | None:
-    if when is None:
-        return None
-    if isinstance(when, timedelta):
-        try:
-            return now + when
-        except OverflowError:
-            raise InvalidJob(name, f"is {when!r}, which is beyond the calendar") from None
-    if isinstance(when, datetime) and is_aware(when):
-        return when
-    problem = "a datetime without a time zone" if isinstance(when, datetime) else repr(when)
-    raise InvalidJob(name, f"is {problem}; give an aware datetime, or a timedelta from now")
-
-
 def _start_before(expires: timedelta | datetime | None, due: datetime) -> datetime | None:
-    return _moment(expires, due, "expires")
+    return aware_moment(expires, due, "expires")
 
 
 def _announce_due(job: Job) -> None:
@@ -161,7 +145,7 @@ def requeue(ids: Iterable[int], *, by: Any = None) -> list[int]:
 def reschedule(ids: Iterable[int], when: datetime | timedelta, *, by: Any = None) -> list[int]:
     """Run jobs at `when` instead; a time in the past enqueues them. Returns the ids that moved."""
     now = clock.now()
-    due = _moment(when, now, "when")
+    due = aware_moment(when, now, "when")
     if due is None:
         raise InvalidJob("when", "is None; give an aware datetime, or a timedelta from now")
     columns = {"scheduled_at": due, "start_before": None, "finished_at": None}
@@ -169,17 +153,6 @@ def reschedule(ids: Iterable[int], when: datetime | timedelta, *, by: Any = None
     if moved:
         events.publish("scheduled", at=due.timestamp())
     return moved
-
-
-def direct(server_ids: Iterable[int], wanted: str) -> int:
-    """Ask servers to take no new jobs ("quiet"), to work again (""), or to "stop"; returns how many were asked.
-
-    A server looks for its orders every second.
-    """
-    if wanted not in {"", *Server.Wanted.values}:
-        raise InvalidJob("wanted", f'is {wanted!r}; give "quiet", "stop", or "" to work again')
-    rows = Server.objects.using(settings.DATABASE).filter(pk__in=list(server_ids), parent=None)
-    return rows.update(wanted=wanted)
 
 
 acancel = sync_to_async(cancel, thread_sensitive=True)

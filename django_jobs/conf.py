@@ -18,7 +18,8 @@ DEFAULTS: dict[str, Any] = {
     "APPLICATION": None,
     # Alias of the database that holds the tables; any other than "default" needs django_jobs.routers.JobsRouter.
     "DATABASE": "default",
-    # Queues that a server takes, in strict order; None means all of RQ_QUEUES in the order written there.
+    # Queues that a server takes, in strict order, or by weight as in ["critical:4", "default:1"]; None means all of
+    # RQ_QUEUES in the order written there.
     "QUEUES": None,
     # Worker processes of a server: "auto" is the CPU count, a number, or "5x" for five times the CPU count.
     "PROCESSES": "auto",

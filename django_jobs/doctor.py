@@ -149,7 +149,10 @@ def waiting() -> Iterator[Finding]:
     for queue, facts in monitoring.queue_waits().items():
         oldest = facts["oldest"]
         waited = clock.now() - oldest if oldest else timedelta(0)
-        if not facts["servers"] and oldest:
+        if facts["paused"]:
+            remedy = f"`jobs queues resume {queue}` lets its jobs run again."
+            yield Finding("warning", f"Queue {queue}", f"is paused, {facts['waiting']} job(s) wait", remedy)
+        elif not facts["servers"] and oldest:
             remedy = f"Start runjobs with --queues {queue}, or without --queues."
             yield Finding("error", f"Queue {queue}", f"{facts['waiting']} job(s) wait, no server takes it", remedy)
         elif waited > LONG_WAIT:

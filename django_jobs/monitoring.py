@@ -10,7 +10,7 @@ from django.db.models import Case, Q, QuerySet, Sum, When
 
 from . import clock, states
 from .conf import settings
-from .models import Counter, Job, JobState, Server
+from .models import Counter, Job, JobState, Queue, Server
 
 CAP = 10_000
 WINDOW = 25_000
@@ -133,6 +133,12 @@ def live_servers() -> QuerySet[Server]:
     return Server.objects.using(settings.DATABASE).filter(alive(), kind=Server.Kind.SUPERVISOR)
 
 
+def paused_queues() -> set[str]:
+    """Names of the queues from which nothing is claimed now."""
+    rows = Queue.objects.using(settings.DATABASE).filter(Queue.paused_at(clock.now()))
+    return set(rows.values_list("name", flat=True))
+
+
 def published_types() -> set[str]:
     """Job types that some live server can run."""
     return {name for types in live_servers().values_list("types", flat=True) for name in types}
@@ -141,6 +147,7 @@ def published_types() -> set[str]:
 def queue_waits() -> dict[str, dict[str, Any]]:
     """For each queue of the site: how many jobs wait, the oldest one's time, and how many live workers take it."""
     served = [set(queues) for queues in live_servers().values_list("queues", flat=True)]
+    paused = paused_queues()
     answer = {}
     for name in settings.QUEUES:
         waiting = jobs().filter(state=states.ENQUEUED, queue=name)
@@ -148,5 +155,6 @@ def queue_waits() -> dict[str, dict[str, Any]]:
             "waiting": capped_count(waiting),
             "oldest": waiting.order_by("id").values_list("state_at", flat=True).first(),
             "servers": sum(name in queues for queues in served),
+            "paused": name in paused,
         }
     return answer

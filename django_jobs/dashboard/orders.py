@@ -10,7 +10,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import transaction
 from django.utils.translation import gettext, gettext_lazy
 
-from .. import client, monitoring
+from .. import monitoring, steering
 from ..conf import settings
 from ..models import Server
 
@@ -81,7 +81,7 @@ def give(order: Order, server: Server, by: Any) -> bool:
     if order not in offered(server):
         return False
     with transaction.atomic(using=settings.DATABASE):
-        asked = client.direct([server.pk], order.wanted)
+        asked = steering.direct([server.pk], order.wanted)
         if asked:
             LogEntry.objects.log_actions(by.pk, [server], CHANGE, str(order.logged))
     return bool(asked)

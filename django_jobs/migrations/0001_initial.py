@@ -26,6 +26,23 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Queue',
+            fields=[
+                ('name', models.CharField(max_length=100, primary_key=True, serialize=False, verbose_name='name')),
+                ('paused', models.BooleanField(default=False, verbose_name='paused')),
+                ('paused_until', models.DateTimeField(blank=True, null=True, verbose_name='paused until')),
+                ('changed_at', models.DateTimeField(verbose_name='changed')),
+                ('changed_by', models.CharField(blank=True, default='', max_length=150, verbose_name='changed by')),
+            ],
+            options={
+                'verbose_name': 'queue',
+                'verbose_name_plural': 'queues',
+                'ordering': ['name'],
+                'permissions': [('pause_queue', 'Can pause and resume queues'), ('purge_queue', 'Can purge queues')],
+                'default_permissions': ('view',),
+            },
+        ),
+        migrations.CreateModel(
             name='Counter',
             fields=[
                 ('id', models.BigAutoField(primary_key=True, serialize=False)),

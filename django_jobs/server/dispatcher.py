@@ -33,8 +33,11 @@ def sweep() -> None:
     """
     addresses = routing.addresses()
     known = {job_type for _, job_type in addresses}
+    paused = monitoring.paused_queues()
     for queue in queues.names():
         _drop_expired(queue)
+        if queue in paused:
+            continue
         try:
             queues.forget_addresses(queue, addresses.values())
             bells = queues.waiting(queue, set(addresses.values()))

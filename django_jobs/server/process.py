@@ -39,6 +39,8 @@ class ServerOptions:
     """Names of the job types that this server takes, aliases included."""
     address: str
     """Where bells wait that only servers with these types can answer."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """How often each queue comes first; empty for strict order."""
     processes: int = 1
     scheduler: bool = True
     grace: float = 30.0

@@ -25,9 +25,12 @@ def forward(ids: Iterable[int], types: Collection[str]) -> list[Bell]:
     late: list[int] = []
     strange: dict[str, list[Job]] = defaultdict(list)
     locked: list[Job] = []
+    paused = monitoring.paused_queues()
     for job in rows.only("queue", "priority", "job_type", "start_before", "state_reason").order_by("id"):
         if job.start_before is not None and job.start_before <= now:
             late.append(job.pk)
+        elif job.queue in paused:
+            continue  # whoever resumes the queue rings again, and so does the sweep when the pause is over
         elif job.job_type not in types:
             strange[job.job_type].append(job)
         else:

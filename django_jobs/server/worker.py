@@ -26,6 +26,7 @@ from ..states.statements import Claimed
 from . import routing
 from .hand import Hand
 from .keeper import Keeper, acknowledge, give_back, report, takes_each
+from .lists import Lists
 from .process import POISON, RECYCLE, Freshness, ServerOptions, Stop, Vitals, orphaned, persistently, sign_of_life
 from .shared import Shared
 
@@ -47,7 +48,7 @@ class JobWorker(SimpleWorker):
         self.options = options
         self.row = row
         self.stop = stop
-        self.keys = queues.keys_of(names, options.address)
+        self.lists = Lists(names, options.address, options.weights)
         self.types = options.types
         self.hand = Hand()
         self.pace = Pace()
@@ -104,17 +105,24 @@ class JobWorker(SimpleWorker):
     def _pop(self) -> tuple[str, list[str]] | None:
         """The next bells. What has ended is acknowledged together with their claim, or now when no bell is there."""
         try:
-            popped = queues.pop(self.client, self.keys, self.pace.size, 0)
+            keys = self.lists.in_order()
+            popped = queues.pop(self.client, keys, self.pace.size, 0) if keys else None
             if popped is None:
                 self._exchange([])
                 self.pace.idle()
-                popped = queues.pop(self.client, self.keys, 1, 0.01 if self.options.burst else queues.BLOCK)
+                popped = self._wait_for_bells(keys)
             return popped
         except queues.Unreachable as error:
             self._exchange([])
             self._ear.report_trouble(error)
             self.stop.event.wait(1.0)
             return None
+
+    def _wait_for_bells(self, keys: list[str]) -> tuple[str, list[str]] | None:
+        if not keys:  # every queue is paused
+            self.stop.event.wait(0.0 if self.options.burst else 0.5)
+            return None
+        return queues.pop(self.client, keys, 1, 0.01 if self.options.burst else queues.BLOCK)
 
     def _run_set(self, ids: list[int]) -> None:
         claimed = self._exchange(ids)
@@ -161,6 +169,7 @@ class JobWorker(SimpleWorker):
             return self._exchange(ids)
         report(answer, self.name)
         if len(claimed) < len(ids):
+            self.lists.refresh()
             locked = routing.forward({*ids} - {job.id for job in claimed}, self.types)
             self.hand.postpone(locked, seconds=0.5)
         place = {number: at for at, number in enumerate(ids)}

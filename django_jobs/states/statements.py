@@ -15,9 +15,14 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
-from ..models import Counter, Job, JobState
+from ..models import Counter, Job, JobState, Queue
 
-TABLES = {"job": Job._meta.db_table, "state": JobState._meta.db_table, "counter": Counter._meta.db_table}
+TABLES = {
+    "job": Job._meta.db_table,
+    "state": JobState._meta.db_table,
+    "counter": Counter._meta.db_table,
+    "queue": Queue._meta.db_table,
+}
 CLAIMED = "id, job_type, args, kwargs, run, queue, priority, failures"
 
 
@@ -92,6 +97,8 @@ class PostgreSQL:
             SELECT id FROM {job}
             WHERE id = ANY(%(ids)s) AND state = 'enqueued' AND job_type = ANY(%(types)s)
               AND (start_before IS NULL OR start_before > %(at)s)
+              AND NOT EXISTS (SELECT 1 FROM {queue} q WHERE q.name = {job}.queue AND q.paused
+                              AND (q.paused_until IS NULL OR q.paused_until > %(at)s))
             ORDER BY id FOR UPDATE SKIP LOCKED
         ), claimed AS (
             UPDATE {job} j SET state = 'processing', state_at = %(at)s, state_reason = '', worker = %(worker)s,
@@ -196,6 +203,8 @@ class SQLite(_InJSON):
             run = run + 1, started_at = %s, finished_at = NULL, expires_at = NULL
         WHERE id IN (SELECT value FROM json_each(%s)) AND state = 'enqueued'
           AND job_type IN (SELECT value FROM json_each(%s)) AND (start_before IS NULL OR start_before > %s)
+          AND NOT EXISTS (SELECT 1 FROM {queue} q WHERE q.name = {job}.queue AND q.paused
+                          AND (q.paused_until IS NULL OR q.paused_until > %s))
         RETURNING id, job_type, args, kwargs, run, queue, priority, failures""".format(**TABLES)
 
     FINISH = """
@@ -216,7 +225,7 @@ class SQLite(_InJSON):
     def claim(self, ids: Sequence[int], types: Sequence[str], worker: str, at: datetime) -> list[Claimed]:
         when = self.time(at)
         with self.connection.cursor() as cursor:
-            cursor.execute(self.CLAIM, [when, worker, when, json.dumps(list(ids)), json.dumps(list(types)), when])
+            cursor.execute(self.CLAIM, [when, worker, when, json.dumps(list(ids)), json.dumps(list(types)), when, when])
             claimed = sorted(Claimed(*row) for row in cursor.fetchall())
             data = json.dumps({"worker": worker})
             self.note(cursor, [(job.id, "processing", "", when, job.run, data) for job in claimed])
@@ -234,6 +243,8 @@ class MariaDB(_InJSON):
     PICK = """
         SELECT id, job_type, args, kwargs, run + 1, queue, priority, failures FROM {job}
         WHERE id IN %s AND state = 'enqueued' AND job_type IN %s AND (start_before IS NULL OR start_before > %s)
+          AND NOT EXISTS (SELECT 1 FROM {queue} q WHERE q.name = {job}.queue AND q.paused
+                          AND (q.paused_until IS NULL OR q.paused_until > %s))
         ORDER BY id FOR UPDATE SKIP LOCKED""".format(**TABLES)
 
     CLAIM = """
@@ -257,7 +268,7 @@ class MariaDB(_InJSON):
     def claim(self, ids: Sequence[int], types: Sequence[str], worker: str, at: datetime) -> list[Claimed]:
         when = self.time(at)
         with self.connection.cursor() as cursor:
-            cursor.execute(self.PICK, [tuple(ids), tuple(types), when])
+            cursor.execute(self.PICK, [tuple(ids), tuple(types), when, when])
             claimed = [Claimed(*row) for row in cursor.fetchall()]
             if claimed:
                 cursor.execute(self.CLAIM, [when, worker, when, tuple(job.id for job in claimed)])

@@ -17,7 +17,7 @@ from rq import Worker
 from rq.command import send_shutdown_command
 from rq.suspension import resume, suspend
 
-from django_jobs import client, monitoring, queues
+from django_jobs import monitoring, queues, steering
 from django_jobs.models import Job, JobState, Server
 from tests.app import jobs, ordinary
 from tests.app.jobs import adds, fails, kills_its_worker, sleeps, succeeds, tells
@@ -239,15 +239,15 @@ def test_a_quiet_server_takes_nothing_and_a_stopped_one_ends(runjobs: Start) -> 
     server = runjobs("--processes", "1")
     assert adds.enqueue(1, 1).wait(20).result == 2
     assert server.row is not None
-    assert client.direct([server.row.pk], "quiet") == 1
+    assert steering.direct([server.row.pk], "quiet") == 1
     connection = queues.connect("default", timeout=5)
     eventually(lambda: (found := Worker.all(connection=connection)) and found[0].get_state() == "suspended")
     waiting = adds.enqueue(2, 2)
     with pytest.raises(TimeoutError):
         waiting.wait(1)
-    client.direct([server.row.pk], "")
+    steering.direct([server.row.pk], "")
     assert waiting.wait(20).result == 4
-    client.direct([server.row.pk], "stop")
+    steering.direct([server.row.pk], "stop")
     assert server.wait() == 0
 
 

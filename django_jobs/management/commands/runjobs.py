@@ -21,6 +21,7 @@ from ...exceptions import JobsError
 from ...models import Server
 from ...registry import registry
 from ...server import logs
+from ...server.lists import parse
 from ...server.process import ServerOptions
 from ...server.reload import run_reloading
 from ...server.supervisor import Supervisor
@@ -70,7 +71,10 @@ class Command(BaseCommand):
 
     def _add_work(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--queues", type=listed, metavar="A,B", help="queues to take, in strict order (setting QUEUES)"
+            "--queues",
+            type=listed,
+            metavar="A,B",
+            help="queues to take, in strict order, or by weight: a:4,b:1 (setting QUEUES)",
         )
         parser.add_argument("--types", type=listed, metavar="A,B", help="take only jobs of these types; default all")
         parser.add_argument(
@@ -111,10 +115,12 @@ class Command(BaseCommand):
 
     def _server_options(self, options: dict[str, Any]) -> ServerOptions:
         types = self._types(options["types"])
+        names, weights = self._queues(options["queues"] or settings.QUEUES)
         count = options["processes"]
         return ServerOptions(
             name=options["name"] or settings.SERVER_NAME or f"{socket.gethostname()}:{os.getpid()}",
-            queues=self._queues(options["queues"] or settings.QUEUES),
+            queues=names,
+            weights=weights,
             types=types,
             # Servers with the same types share an address; during a deploy, old and new code have different ones.
             address=f"{settings.APPLICATION}.{zlib.crc32(repr(types).encode()):08x}",
@@ -126,13 +132,17 @@ class Command(BaseCommand):
             burst=options["burst"],
         )
 
-    def _queues(self, names: list[str]) -> list[str]:
+    def _queues(self, entries: list[str]) -> tuple[list[str], dict[str, float]]:
         known = queues.names()
         if not known:
             raise CommandError("There are no queues: the setting RQ_QUEUES is empty")
+        try:
+            names, weights = parse(entries)
+        except ValueError as error:
+            raise CommandError(f"--queues: {error}") from None
         if strange := [name for name in names if name not in known]:
             raise CommandError(f"--queues: no queue is named {', '.join(strange)}; RQ_QUEUES has {', '.join(known)}")
-        return names
+        return names, weights
 
     def _types(self, names: list[str] | None) -> list[str]:
         if names is None:

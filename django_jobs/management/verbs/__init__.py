@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from . import cleanup, doctor, enqueue, listing, servers, show, stats
+from . import cleanup, doctor, enqueue, listing, queues, servers, show, stats
 
 
 class Verb(Protocol):
@@ -24,6 +24,7 @@ VERBS: dict[str, Verb] = {
     "show": show,
     "enqueue": enqueue,
     "stats": stats,
+    "queues": queues,
     "servers": servers,
     "doctor": doctor,
     "cleanup": cleanup,

@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from ... import clock, monitoring
-from ...client import direct
 from ...models import Server
+from ...steering import direct
 from ..output import span, write_json, write_table
 
 HELP = "list servers with their processes, or ask one to take no new jobs, to work again, or to stop"
