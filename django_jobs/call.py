@@ -222,7 +222,7 @@ def encode_result(value: Any) -> tuple[str | None, bool]:
         return None, False
     try:
         text = json.dumps(_encode(value, "result"), ensure_ascii=False, allow_nan=False)
-    except (InvalidArgument, ValueError, RecursionError):
+    except Exception:  # noqa: BLE001  (a container of the job's own may raise anything when it is read)
         return json.dumps(clean_text(_text_of(value))[: settings.MAX_PAYLOAD // 4]), True
     if len(text) > settings.MAX_PAYLOAD:
         return json.dumps(text[: settings.MAX_PAYLOAD // 4] + "…"), True

@@ -80,8 +80,11 @@ class DuplicateJobType(JobsError):
         self.name = name
 
 
-class JobTimeout(JobsError, TimeoutError):
-    """A running job took longer than its ``timeout``."""
+class JobTimeout(JobsError):
+    """A running job took longer than its ``timeout``.
+
+    No TimeoutError: those are OSErrors, which code that talks to a network catches, to try the next address or again.
+    """
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"The job ran longer than its time limit of {seconds:g} seconds")
@@ -91,8 +94,12 @@ class JobTimeout(JobsError, TimeoutError):
 class Snooze(JobsError):
     """Raised by a job to be put back: it runs again after `delay` (seconds, or a timedelta); no attempt is counted."""
 
+    LONGEST = 100 * 365 * 86400.0
+
     def __init__(self, delay: float | timedelta) -> None:
         seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+        if not seconds <= self.LONGEST:
+            raise ValueError(f"Snooze({delay!r}): give a delay of at most a hundred years")
         super().__init__(f"Put back for {seconds:g} seconds")
         self.seconds = max(0.0, seconds)
 

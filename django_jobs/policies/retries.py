@@ -20,11 +20,11 @@ def elect(job: Claimed, run: Finish, error: BaseException) -> Finish:
     number = job.failures + 1
     try:
         delay = policy.delay(error, number)
-    except Exception:
+        if delay is not None:
+            return run._replace(then=_again(policy, run, number, delay))
+    except Exception:  # also a delay beyond the calendar
         logger.exception("The backoff function of %s failed; job %d is not tried again", job.job_type, job.id)
         return run
-    if delay is not None:
-        return run._replace(then=_again(policy, run, number, delay))
     if policy.on_exceeded == "delete":
         return run._replace(then=_deleted(policy, job))
     return run

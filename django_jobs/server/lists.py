@@ -5,6 +5,9 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from django.db import Error as DatabaseError
 
 from .. import monitoring, queues
 
@@ -25,14 +28,15 @@ class Lists:
     def in_order(self) -> list[str]:
         """In the order in which to pop them; empty when every queue is paused."""
         if self._paused:
-            self.refresh()
+            with suppress(DatabaseError):  # the claim waits for the database, not this look
+                self.refresh()
         return [key for name in self._order() if name not in self._paused for key in self._keys[name]]
 
     def refresh(self) -> None:
         """Read the pauses anew, unless that was done a moment ago."""
         if time.monotonic() - self._read_at > LOOK:
-            self._paused = monitoring.paused_queues() & set(self._keys)
             self._read_at = time.monotonic()
+            self._paused = monitoring.paused_queues() & set(self._keys)
 
     def _order(self) -> list[str]:
         if not self._weights:

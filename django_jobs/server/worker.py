@@ -12,6 +12,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from django.db import Error as DatabaseError
 from rq.command import handle_command, parse_payload
 from rq.exceptions import NoSuchJobError
 from rq.job import Job as RQJob
@@ -27,6 +28,7 @@ from . import routing
 from .hand import Hand
 from .keeper import Keeper, acknowledge, give_back, report, takes_each
 from .lists import Lists
+from .pace import Pace
 from .process import POISON, RECYCLE, Freshness, ServerOptions, Stop, Vitals, orphaned, persistently, sign_of_life
 from .shared import Shared
 
@@ -89,12 +91,15 @@ class JobWorker(SimpleWorker):
         if popped is None:
             return False
         name, entries = popped
-        if self.stop or self.quiet:
-            queues.put_back(self.client, name, entries)
-            return True
         ids, foreign = queues.split(entries)
-        self._run_set(ids)
-        self._run_foreign(name, foreign)
+        try:
+            if self.stop or self.quiet:
+                queues.put_back(self.client, name, entries)
+                return True
+            self._run_set(ids)
+            self._run_foreign(name, foreign)
+        except queues.Unreachable as error:  # our own bells are rung again by the sweep
+            self._ear.report_trouble(error)
         return True
 
     @property
@@ -169,11 +174,17 @@ class JobWorker(SimpleWorker):
             return self._exchange(ids)
         report(answer, self.name)
         if len(claimed) < len(ids):
-            self.lists.refresh()
-            locked = routing.forward({*ids} - {job.id for job in claimed}, self.types)
-            self.hand.postpone(locked, seconds=0.5)
+            self._forward({*ids} - {job.id for job in claimed})
         place = {number: at for at, number in enumerate(ids)}
         return sorted(claimed, key=lambda job: place[job.id])
+
+    def _forward(self, ids: set[int]) -> None:
+        """Deal with bells that could not be answered. It must not raise: what was claimed beside them is to be run."""
+        try:
+            self.lists.refresh()
+            self.hand.postpone(routing.forward(ids, self.types), seconds=0.5)
+        except DatabaseError as error:
+            logger.warning("Worker %s: %d bell(s) are left to the sweep: %s", self.name, len(ids), str(error).strip())
 
     def _run_foreign(self, name: str, entries: list[str]) -> None:
         """RQ's own jobs: the first is run by RQ's code; the others go back at once, so none is only in our memory."""
@@ -213,26 +224,6 @@ class JobWorker(SimpleWorker):
         acknowledge(self.hand.take_ended(), self.name, lambda: self.stop.now)
         reason = "Put back: the worker stopped before it began"
         give_back(self.hand.take_waiting(), self.name, reason, lambda: self.stop.now)
-
-
-class Pace:
-    """How many jobs to claim at once: one when they are long, more as long as a set takes only milliseconds."""
-
-    TARGET = 0.02
-    """Seconds that one set should take."""
-
-    def __init__(self) -> None:
-        self.size = 1
-
-    def learn(self, count: int, seconds: float) -> None:
-        if not count:
-            return
-        fitting = int(self.TARGET * count / max(seconds, 1e-6))
-        self.size = max(1, min(fitting, self.size * 2, settings.BATCH))
-
-    def idle(self) -> None:
-        """The queue ran dry: share what comes next with the other workers."""
-        self.size = max(1, self.size // 4)
 
 
 class Ear(threading.Thread):

@@ -17,9 +17,9 @@ from django_jobs.server import cleaner, routing
 from django_jobs.server.dispatcher import dispatch_due, sweep
 from django_jobs.server.hand import Hand
 from django_jobs.server.leader import Leadership
+from django_jobs.server.pace import Pace
 from django_jobs.server.process import Clockwork, Duty, Stop, persistently
 from django_jobs.server.watchdog import Watchdog
-from django_jobs.server.worker import Pace
 from django_jobs.states import machine
 from django_jobs.states.machine import Target
 from tests.app.jobs import adds, succeeds
