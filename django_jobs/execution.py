@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from types import FrameType
 from typing import Any
 
+from asgiref.sync import SyncToAsync
 from django.db import connections
 
 from . import clock, states
@@ -59,7 +60,20 @@ def _call(job_type: JobType, job: Claimed, context: JobContext) -> Any:
         args = [context, *args]
     with _time_limit(job_type.timeout):
         result = job_type.function(*args, **kwargs)
-        return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
+        return _run_async(result) if inspect.isawaitable(result) else result
+
+
+def _run_async(result: Any) -> Any:
+    """Async code reaches the database in a thread that outlives the job: that one's connections are looked at too."""
+    try:
+        return asyncio.run(_awaited(result))
+    finally:
+        SyncToAsync.single_thread_executor.submit(_tidy)
+
+
+def _tidy() -> None:
+    _drop_broken(set())
+    _close_left_open(set())
 
 
 async def _awaited(result: Any) -> Any:

@@ -8,11 +8,13 @@ import time
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from asgiref.sync import SyncToAsync, sync_to_async
+from django.db import connection, connections, transaction
 
-from django_jobs import execution
+from django_jobs import Retry, Snooze, execution, queues
 from django_jobs.context import current
 from django_jobs.decorators import job
+from django_jobs.models import Job
 from django_jobs.registry import registry
 from django_jobs.states.statements import Claimed, Finish
 
@@ -139,6 +141,69 @@ def test_an_unknown_type_and_misfit_arguments_fail_with_the_reason() -> None:
     assert "no job type is named 't.nobody'" in run("t.nobody").reason
     job("t.async")(is_async)
     assert "unexpected keyword argument 'y'" in run("t.async", y=1).reason
+
+
+def hangs_in_the_network() -> str:
+    with queues.line("default").attempt("a test"):
+        time.sleep(2)
+    return "went on"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a timer signal")
+def test_a_time_limit_is_not_taken_for_trouble_of_the_network() -> None:
+    job("t.hangs", timeout=0.1)(hangs_in_the_network)
+    assert "JobTimeout" in run("t.hangs").reason
+
+
+def snoozes(seconds: float) -> None:
+    raise Snooze(seconds)
+
+
+@pytest.mark.parametrize("seconds", [1e10, 1e300, float("inf"), float("nan")])
+def test_a_delay_beyond_the_calendar_is_a_failure(seconds: float) -> None:
+    job("t.snoozes")(snoozes)
+    assert "at most a hundred years" in run("t.snoozes", seconds).reason
+    job("t.returns", retry=Retry(delays=[seconds]))(returns)
+    if seconds != 1e10:
+        ended = run("t.returns", 1, 2)
+        assert (ended.state, ended.then) == ("failed", None)
+
+
+class Breaks(dict[str, int]):
+    def items(self) -> Any:
+        raise RuntimeError("cannot be read")
+
+
+def returns_what_breaks() -> Any:
+    return Breaks(a=1)
+
+
+def test_a_result_that_cannot_be_read_fails_no_job() -> None:
+    job("t.breaks")(returns_what_breaks)
+    assert run("t.breaks").state == "succeeded"
+
+
+async def counts_jobs() -> int:
+    return await Job.objects.acount()
+
+
+async def breaks_its_connection() -> None:
+    await sync_to_async(_break_connection)()
+
+
+def _break_connection() -> None:
+    connection.ensure_connection()
+    connection.connection.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_async_jobs_survive_the_loss_of_their_threads_connection() -> None:
+    job("t.counts", retry=Retry(attempts=0))(counts_jobs)
+    job("t.breaks")(breaks_its_connection)
+    run("t.breaks")
+    states = [run("t.counts").state for _ in range(3)]
+    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
+    assert states[1:] == ["succeeded"] * 2
 
 
 @pytest.mark.django_db(transaction=True)

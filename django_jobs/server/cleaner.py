@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime
 
 from django.db import connections, transaction
+from django.db.models import Count
 
 from .. import clock, states
 from ..conf import settings
@@ -57,17 +57,22 @@ def _count_departed(left: list[str], now: datetime) -> None:
 def fold_counters() -> float | None:
     """Replace the deltas of each name and hour by their sum. Readers see the same sums before, during and after."""
     alias = settings.DATABASE
+    groups = Counter.objects.using(alias).values_list("name", "hour").annotate(rows=Count("id")).order_by()
+    unfolded = list(groups.filter(rows__gt=1)[:BATCH])
+    more = [_fold(name, hour) for name, hour, _ in unfolded]
+    return 0.0 if any(more) or len(unfolded) == BATCH else None
+
+
+def _fold(name: str, hour: datetime) -> bool:
+    """Fold one group; whether more of it is left."""
+    alias = settings.DATABASE
     with transaction.atomic(using=alias):
         skip = connections[alias].features.has_select_for_update_skip_locked
-        rows = Counter.objects.using(alias).order_by("id").select_for_update(skip_locked=skip)
-        taken = list(rows.values_list("id", "name", "hour", "value")[: 10 * BATCH])
-        sums: dict[tuple[str, datetime], int] = defaultdict(int)
-        for _, name, hour, value in taken:
-            sums[name, hour] += value
-        if len(sums) == len(taken):
-            return None
-        Counter.objects.using(alias).filter(pk__in=[row[0] for row in taken])._raw_delete(alias)
-        Counter.objects.using(alias).bulk_create(
-            Counter(name=name, hour=hour, value=value) for (name, hour), value in sums.items() if value
-        )
-    return 0.0 if len(taken) == 10 * BATCH else None
+        rows = Counter.objects.using(alias).filter(name=name, hour=hour).order_by("id")
+        deltas = rows.select_for_update(skip_locked=skip).values_list("id", "value")[: 10 * BATCH]
+        taken = dict(deltas)
+        if len(taken) > 1:
+            Counter.objects.using(alias).filter(pk__in=taken)._raw_delete(alias)
+            if total := sum(taken.values()):
+                Counter.objects.using(alias).create(name=name, hour=hour, value=total)
+    return len(taken) == 10 * BATCH

@@ -185,6 +185,16 @@ class TestCleaner:
         assert Counter.objects.count() == 1
         assert monitoring.counts()["deleted"] == before
 
+    def test_counters_fold_however_many_hours_are_stored(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cleaner, "BATCH", 2)
+        hour = clock.now().replace(minute=0, second=0, microsecond=0)
+        old = [Counter(name="deleted", hour=hour - timedelta(hours=n), value=1) for n in range(1, 30)]
+        Counter.objects.bulk_create([*old, *(Counter(name="deleted", hour=hour, value=1) for _ in range(30))])
+        while cleaner.fold_counters() is not None:
+            pass
+        assert Counter.objects.count() == 30
+        assert monitoring.counts()["deleted"].number == 59
+
 
 class TestHand:
     def claimed(self, number: int) -> Any:
