@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DJANGO ?= Django  # or a version: DJANGO='Django~=6.1.0', together with a VENV of its own
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo test lint docs clean
 
 demo: $(VENV)/.demo  ## the example project: admin, workers, scheduler and a stream of jobs
 	@$(BIN)/python manage.py demo $(DEMO)
