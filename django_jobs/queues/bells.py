@@ -119,6 +119,15 @@ def split(entries: Iterable[str]) -> tuple[list[int], list[str]]:
     return ours, foreign
 
 
+def portion(entries: Sequence[str]) -> tuple[list[int], list[str], list[str]]:
+    """What to take of popped entries in their order: the bells in front, or one of RQ's own jobs; and the rest.
+
+    The rest goes back before anything runs: an entry of RQ's that is only in our memory would die with us.
+    """
+    end = next((at for at, entry in enumerate(entries) if not is_bell(entry)), len(entries)) or 1
+    return (*split(entries[:end]), list(entries[end:]))
+
+
 def is_bell(entry: str) -> bool:
     return entry.startswith(PREFIX) and entry[len(PREFIX) :].isdecimal()
 

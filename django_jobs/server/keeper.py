@@ -18,7 +18,7 @@ from ..states import FAILED, machine
 from ..states.machine import Acknowledged
 from ..states.statements import Claimed, Finish
 from .hand import Hand
-from .process import POISON, persistently
+from .process import CLOCK_INTERVAL, POISON, measure_clock, persistently
 
 logger = logging.getLogger("django_jobs.server")
 
@@ -38,6 +38,7 @@ class Keeper(threading.Thread):
         self.heartbeat = heartbeat
         self._end = threading.Event()
         self._next_heartbeat = 0.0
+        self._next_clock = time.monotonic() + CLOCK_INTERVAL
 
     def run(self) -> None:
         try:
@@ -56,6 +57,9 @@ class Keeper(threading.Thread):
             if time.monotonic() >= self._next_heartbeat:
                 self._next_heartbeat = time.monotonic() + settings.HEARTBEAT_INTERVAL
                 self.heartbeat()
+            if time.monotonic() >= self._next_clock:
+                self._next_clock = time.monotonic() + CLOCK_INTERVAL
+                measure_clock()
             queues.ring(self.hand.take_postponed())
             self._acknowledge()
             give_back(

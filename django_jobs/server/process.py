@@ -27,6 +27,10 @@ T = TypeVar("T")
 
 RECYCLE = 75
 """Exit status of a child that wants to be replaced by a fresh one."""
+ENDED = 76
+"""Exit status of a worker that ended by itself and is not to come back. A job's own ``os._exit(0)`` is a death."""
+CLOCK_INTERVAL = 60.0
+"""Seconds between two looks at the database's clock: a host that slept, or was suspended, is behind."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,13 @@ class Stop:
     def on_signals(self) -> None:
         signal.signal(signal.SIGTERM, self.request)
         signal.signal(signal.SIGINT, self.request)
+        os.register_at_fork(after_in_child=_default_signals)
+
+
+def _default_signals() -> None:
+    """A process that a job forks (``multiprocessing`` does) can be terminated as any other."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 POISON = (DataError, IntegrityError, ValueError)

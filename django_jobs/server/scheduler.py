@@ -15,7 +15,7 @@ from ..models import Server
 from .cleaner import clean, fold_counters
 from .dispatcher import dispatch_due, sweep
 from .leader import Leadership
-from .process import Clockwork, Duty, Stop, Vitals, measure_clock, orphaned, sign_of_life
+from .process import CLOCK_INTERVAL, Clockwork, Duty, Stop, Vitals, measure_clock, orphaned, sign_of_life
 from .watchdog import Watchdog
 
 logger = logging.getLogger("django_jobs.server")
@@ -33,7 +33,7 @@ class Scheduler:
         self._own = Clockwork(
             [
                 Duty("The heartbeat", settings.HEARTBEAT_INTERVAL, self._sign_of_life),
-                Duty("The clock", 60.0, measure_clock),
+                Duty("The clock", CLOCK_INTERVAL, measure_clock),
                 Duty("The leadership", settings.LEADER_TIMEOUT / 4, self._lead),
                 Duty("The watch", settings.SERVER_TIMEOUT / 10, watchdog.observe),
             ]

@@ -21,6 +21,8 @@ from ..models import Server
 from ..states import machine
 from .health import Pulse, serve
 from .process import (
+    CLOCK_INTERVAL,
+    ENDED,
     RECYCLE,
     Clockwork,
     Duty,
@@ -36,7 +38,7 @@ from .process import (
 )
 from .scheduler import Scheduler
 from .shared import Shared
-from .worker import JobWorker, exit_status
+from .worker import JobWorker
 
 logger = logging.getLogger("django_jobs.server")
 
@@ -81,6 +83,7 @@ class Supervisor:
             [
                 Duty("The heartbeat", settings.HEARTBEAT_INTERVAL, self._sign_of_life),
                 Duty("The orders", 1.0, self._follow_orders),
+                Duty("The clock", CLOCK_INTERVAL, measure_clock),
             ]
         )
 
@@ -131,7 +134,12 @@ class Supervisor:
         queues.hang_up()
         sys.stdout.flush()
         sys.stderr.flush()
-        child.pid = os.fork()
+        try:
+            child.pid = os.fork()
+        except OSError as error:
+            logger.error("No process can be made for %s, trying again: %s", child.name, error)
+            child.respawn_at = time.monotonic() + 1
+            return
         if not child.pid:
             child_main(child, self)
 
@@ -146,7 +154,7 @@ class Supervisor:
         code = os.waitstatus_to_exitcode(status)
         reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"status {code}"
         lived = time.monotonic() - child.born
-        if code == 0 or (code == RECYCLE and self.stop):
+        if code == ENDED or (code in {0, RECYCLE} and self.stop):
             child.respawn_at = float("inf")
             logger.info("%s %s (pid %d) ended", child.kind.capitalize(), child.name, pid)
         elif code == RECYCLE:
@@ -252,6 +260,8 @@ def _probe(supervisor: Supervisor) -> int:
 def _child_work(child: Child, supervisor: Supervisor) -> int:
     stop = Stop()
     stop.on_signals()
+    if supervisor.stop:  # it was asked to stop while we were being forked
+        stop.request()
     options, parent = supervisor.options, supervisor.row
     row = persistently(lambda: register(child.name, child.kind, options, parent), "The start waits", lambda: bool(stop))
     measure_clock()
@@ -259,7 +269,7 @@ def _child_work(child: Child, supervisor: Supervisor) -> int:
         Scheduler(row, stop).run()
         return RECYCLE
     worker = _connected_worker(child, options, row, stop)
-    return exit_status(worker.work()) if worker else 0
+    return RECYCLE if worker and worker.work() else ENDED
 
 
 def _connected_worker(child: Child, options: ServerOptions, row: Server, stop: Stop) -> JobWorker | None:

@@ -7,6 +7,7 @@ queue that are not bells are RQ's own jobs, and run by RQ's code.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ from .hand import Hand
 from .keeper import Keeper, acknowledge, give_back, report, takes_each
 from .lists import Lists
 from .pace import Pace
-from .process import POISON, RECYCLE, Freshness, ServerOptions, Stop, Vitals, orphaned, persistently, sign_of_life
+from .process import POISON, Freshness, ServerOptions, Stop, Vitals, orphaned, persistently, sign_of_life
 from .shared import Shared
 
 logger = logging.getLogger("django_jobs.server")
@@ -91,11 +92,12 @@ class JobWorker(SimpleWorker):
         if popped is None:
             return False
         name, entries = popped
-        ids, foreign = queues.split(entries)
         try:
             if self.stop or self.quiet:
                 queues.put_back(self.client, name, entries)
                 return True
+            ids, foreign, rest = queues.portion(entries)
+            queues.put_back(self.client, name, rest)
             self._run_set(ids)
             self._run_foreign(name, foreign)
         except queues.Unreachable as error:  # our own bells are rung again by the sweep
@@ -115,6 +117,8 @@ class JobWorker(SimpleWorker):
             if popped is None:
                 self._exchange([])
                 self.pace.idle()
+                if self.should_run_maintenance_tasks:
+                    self.run_maintenance_tasks()  # type: ignore[no-untyped-call]
                 popped = self._wait_for_bells(keys)
             return popped
         except queues.Unreachable as error:
@@ -143,7 +147,10 @@ class JobWorker(SimpleWorker):
 
     def _run(self, job: Claimed) -> None:
         self._shared.job_id = job.id
-        self.hand.end(execution.run(job, self.name))
+        run = execution.run(job, self.name)
+        if os.getpid() != self.pid:
+            os._exit(0)  # a process that the job forked came back from its function: it is no second worker
+        self.hand.end(run)
         self._shared.job_id = 0
         if takes_each(job):
             acknowledge(self.hand.take_ended(), self.name)
@@ -187,11 +194,10 @@ class JobWorker(SimpleWorker):
             logger.warning("Worker %s: %d bell(s) are left to the sweep: %s", self.name, len(ids), str(error).strip())
 
     def _run_foreign(self, name: str, entries: list[str]) -> None:
-        """RQ's own jobs: the first is run by RQ's code; the others go back at once, so none is only in our memory."""
+        """A job of RQ's own is run by RQ's code."""
         if not entries:
             return
-        queues.put_back(self.client, name, entries[1:])
-        queue = next(queue for queue in self.queues if name.startswith(queue.key))
+        queue = max((queue for queue in self.queues if name.startswith(queue.key)), key=lambda queue: len(queue.key))
         try:
             job = RQJob.fetch(entries[0], connection=self.client, serializer=queue.serializer)
         except NoSuchJobError:
@@ -235,7 +241,6 @@ class Ear(threading.Thread):
         self.client = queues.connect(worker.queues[0].name, timeout=5.0)
         self._end = threading.Event()
         self._troubled = False
-        self._registered = False
 
     def run(self) -> None:
         while not self._end.is_set():
@@ -243,6 +248,9 @@ class Ear(threading.Thread):
                 self._listen()
             except (queues.Unreachable, OSError) as error:
                 self.report_trouble(error)
+                self._end.wait(1.0)
+            except Exception:
+                logger.exception("The ear of worker %s failed; it goes on", self.worker.name)
                 self._end.wait(1.0)
 
     def stop(self) -> None:
@@ -283,8 +291,3 @@ class Ear(threading.Thread):
         state = WorkerStatus.SUSPENDED if worker.quiet else WorkerStatus.BUSY if busy else WorkerStatus.IDLE
         if state != worker.get_state():
             worker.set_state(state)
-
-
-def exit_status(recycle: bool) -> int:
-    """What a child's exit tells the supervisor."""
-    return RECYCLE if recycle else 0

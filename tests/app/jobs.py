@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import time
@@ -62,3 +63,23 @@ def snoozes_once(ctx: JobContext) -> list[int]:
     if ctx.run == 1:
         raise Snooze(0.2)
     return [ctx.run, ctx.attempt]
+
+
+@job("tests.leaves_quietly")
+def leaves_quietly() -> None:
+    os._exit(0)
+
+
+@job("tests.uses_a_pool")
+def uses_a_pool() -> list[int]:
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return pool.map(abs, [-1, 2])
+
+
+@job("tests.forks")
+def forks() -> int:
+    pid = os.fork()
+    if not pid:
+        raise SystemExit
+    os.waitpid(pid, 0)
+    return os.getpid()

@@ -1,0 +1,105 @@
+"""The worker by itself: RQ's jobs beside ours, and side threads that outlive what nobody expected."""
+
+from __future__ import annotations
+
+import os
+import time
+from datetime import timedelta
+from typing import Any
+
+import django_rq
+import pytest
+from rq.registry import StartedJobRegistry
+
+from django_jobs import clock, queues
+from django_jobs.clock import clock as the_clock
+from django_jobs.models import Job, Server
+from django_jobs.server import supervisor
+from django_jobs.server.hand import Hand
+from django_jobs.server.keeper import Keeper
+from django_jobs.server.process import ServerOptions, Stop
+from django_jobs.server.shared import Shared
+from django_jobs.server.worker import JobWorker
+from tests.app import ordinary
+from tests.app.jobs import adds
+from tests.servers import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OPTIONS = ServerOptions(name="s", queues=["default"], types=["tests.adds"], address="t.1", burst=True)
+
+
+@pytest.fixture
+def worker() -> JobWorker:
+    now = clock.now()
+    facts = {"host": "h", "pid": os.getpid(), "started_at": now, "heartbeat_at": now}
+    parent = Server.objects.create(name="s", kind="supervisor", **(facts | {"pid": os.getppid()}))
+    row = Server.objects.create(name="s/1", kind="worker", parent=parent, **facts)
+    return JobWorker(["default"], OPTIONS, row, Stop(), Shared())
+
+
+def test_popped_entries_are_taken_in_their_order() -> None:
+    assert queues.portion(["dj:1", "dj:2", "a", "dj:3", "b"]) == ([1, 2], [], ["a", "dj:3", "b"])
+    assert queues.portion(["a", "dj:3", "b"]) == ([], ["a"], ["dj:3", "b"])
+    assert queues.portion(["dj:1"]) == ([1], [], [])
+
+
+def test_a_job_of_rq_waits_in_redis_while_ours_run(worker: JobWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = adds.enqueue(1, 2)
+    theirs = django_rq.get_queue("default").enqueue(ordinary.doubles, 2)
+    in_redis: list[list[str]] = []
+    honest: Any = worker._run_set
+
+    def look(ids: list[int]) -> None:
+        in_redis.append(django_rq.get_queue("default").get_job_ids())
+        honest(ids)
+
+    monkeypatch.setattr(worker, "_run_set", look)
+    worker.pace.size = 10
+    worker._cycle()
+    assert in_redis == [[theirs.id]]
+    worker._cycle()
+    worker._exchange([])
+    assert theirs.is_finished
+    assert Job.objects.get(pk=ours.pk).state == "succeeded"
+
+
+def test_an_idle_worker_does_rqs_housekeeping(worker: JobWorker) -> None:
+    queue = django_rq.get_queue("default")
+    lost = queue.enqueue(ordinary.doubles, 2)
+    registry = StartedJobRegistry("default", connection=queue.connection)
+    queue.connection.delete(queue.key)
+    queue.connection.zadd(registry.key, {f"{lost.id}:1": time.time() - 60})
+    worker._cycle()
+    assert lost.is_failed
+
+
+def test_a_command_that_is_none_does_not_deafen_the_worker(worker: JobWorker) -> None:
+    worker._ear.start()
+    eventually(lambda: worker.client.pubsub_numsub(worker.pubsub_channel_name)[0][1])
+    worker.client.publish(worker.pubsub_channel_name, "this is no command")
+    time.sleep(0.6)
+    assert worker._ear.is_alive()
+    worker._ear.stop()
+
+
+def test_a_clock_that_was_asleep_is_set_again() -> None:
+    the_clock.anchor(clock.now() - timedelta(hours=8))
+    keeper = Keeper(Hand(), "w", lambda: None)
+    keeper._next_clock = 0.0
+    keeper.hand.postpone([(1, "default", 0)], 60)  # or it would wait for the next heartbeat
+    keeper._round()
+    assert abs(clock.now().timestamp() - time.time()) < 5
+
+
+def test_a_machine_without_room_for_a_process_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    boss = supervisor.Supervisor(OPTIONS)
+    boss.row = Server(name="s")
+
+    def refuses() -> int:
+        raise BlockingIOError("no room")
+
+    monkeypatch.setattr(os, "fork", refuses)
+    boss._spawn_missing()
+    assert boss.children[0].pid == 0
+    assert boss.children[0].respawn_at > time.monotonic()
