@@ -84,6 +84,8 @@ def _template(known: JobType | None, name: str, options: Options) -> dict[str, A
     waits = due if due is not None and due > now else None
     state = states.SCHEDULED if waits else states.ENQUEUED
     by = options.created_by
+    if by is not None and not hasattr(by, "get_username"):
+        raise InvalidJob("created_by", f"is {by!r:.100}; give a user, or None")
     return {
         "job_type": name,
         "queue": _queue(options.queue or (known.queue if known else "default")),

@@ -51,10 +51,10 @@ class JobFunction(Generic[P, R]):
 
     def enqueue_many(self, calls: Iterable[Iterable[Any]]) -> list[Job]:
         """Store a job for each tuple of positional arguments, in sets. Raises InvalidJob; nothing is stored then."""
-        return client.enqueue(self.job_type, [(tuple(args), {}) for args in calls], self.options)
+        return client.enqueue(self.job_type, _calls(calls), self.options)
 
     async def aenqueue_many(self, calls: Iterable[Iterable[Any]]) -> list[Job]:
-        return await client.aenqueue(self.job_type, [(tuple(args), {}) for args in calls], self.options)
+        return await client.aenqueue(self.job_type, _calls(calls), self.options)
 
     def schedule(self, when: datetime | timedelta, /, *args: Any, **kwargs: Any) -> Job:
         """Store a job that is due at `when`: an aware datetime, or a timedelta from now."""
@@ -62,6 +62,16 @@ class JobFunction(Generic[P, R]):
 
     async def aschedule(self, when: datetime | timedelta, /, *args: Any, **kwargs: Any) -> Job:
         return await self.using(run_after=when).aenqueue(*args, **kwargs)
+
+
+def _calls(calls: Iterable[Iterable[Any]]) -> list[client.Call]:
+    """The calls of a set. A text would be taken for a tuple of its letters, so it is refused."""
+    found: list[client.Call] = []
+    for args in calls:
+        if isinstance(args, str | bytes) or not isinstance(args, Iterable):
+            raise InvalidJob("calls", f"has {args!r:.100}; give a tuple of arguments for each job, as in [(x,), (y,)]")
+        found.append((tuple(args), {}))
+    return found
 
 
 @overload
@@ -147,5 +157,7 @@ def _check_target(target: Any, options: dict[str, Any]) -> None:
         raise InvalidJob("retry", f"is {options['retry']!r}; give a Retry, or None for the setting RETRY")
     if options.get("ack", "batch") not in {"batch", "each"}:
         raise InvalidJob("ack", f'is {options["ack"]!r}; give "batch" or "each"')
-    if (seconds := options.get("timeout")) is not None and not isinstance(seconds, timedelta) and not seconds > 0:
-        raise InvalidJob("timeout", f"is {seconds!r}; give seconds above 0, or None for no limit")
+    if (limit := options.get("timeout")) is not None:
+        seconds = limit.total_seconds() if isinstance(limit, timedelta) else limit
+        if not isinstance(seconds, int | float) or not seconds > 0:
+            raise InvalidJob("timeout", f"is {limit!r}; give seconds above 0 or a timedelta, or None for no limit")

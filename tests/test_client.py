@@ -52,6 +52,7 @@ def test_a_creators_name_survives_the_user(user: Any) -> None:
         ({"run_after": "tomorrow"}, "run_after"),
         ({"run_after": timedelta.max}, "run_after"),
         ({"expires": "soon"}, "expires"),
+        ({"created_by": "ada"}, "created_by"),
         ({"colour": "red"}, "colour"),
         ({"queue": "defualt"}, "queue"),
     ],
@@ -71,6 +72,14 @@ def test_an_unknown_queue_comes_with_a_suggestion() -> None:
 def test_one_bad_call_among_many_stores_none() -> None:
     with pytest.raises(InvalidJob):
         adds.enqueue_many([(1, 2), (3, object())])
+    assert not Job.objects.exists()
+
+
+@pytest.mark.parametrize("call", ["12", b"12", 1])
+def test_a_call_that_is_no_tuple_is_refused_among_many(call: object) -> None:
+    with pytest.raises(InvalidJob, match="give a tuple") as refused:
+        adds.enqueue_many([(1, 2), call])  # type: ignore[list-item]
+    assert refused.value.field == "calls"
     assert not Job.objects.exists()
 
 

@@ -69,6 +69,8 @@ def test_a_name_used_twice_is_refused_naming_both() -> None:
         (lambda: None, {}, "target"),
         (WithoutRun, {}, "target"),
         (plain, {"timeout": 0}, "timeout"),
+        (plain, {"timeout": "30"}, "timeout"),
+        (plain, {"timeout": timedelta(seconds=-1)}, "timeout"),
         (plain, {"ack": "never"}, "ack"),
         (plain, {"que": "critical"}, "que"),
     ],

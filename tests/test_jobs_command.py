@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import OperationalError
 
 from django_jobs import clock, execution, monitoring
 from django_jobs.models import Job, Server
@@ -50,6 +51,15 @@ def test_list_shows_the_newest_first() -> None:
     rows = [line.split() for line in jobs("list").splitlines()[1:]]
     assert [row[0] for row in rows] == [str(second.pk), str(first.pk)]
     assert rows[0][1:4] == ["enqueued", "tests.succeeds", "default"]
+
+
+def test_a_database_without_tables_is_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise OperationalError("no such table: django_jobs_job")
+
+    monkeypatch.setattr(monitoring, "jobs", missing)
+    with pytest.raises(CommandError, match=r"cannot be used \(no such table: django_jobs_job\); `jobs doctor`"):
+        jobs("list")
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import OperationalError, ProgrammingError
 
+from ...conf import settings
 from ..verbs import VERBS
 
 
@@ -20,4 +22,9 @@ class Command(BaseCommand):
             verb.add_arguments(subparsers.add_parser(name, help=verb.HELP, description=described))
 
     def handle(self, **options: Any) -> None:
-        VERBS[options["verb"]].run(self, options)
+        try:
+            VERBS[options["verb"]].run(self, options)
+        except (OperationalError, ProgrammingError) as error:
+            raise CommandError(
+                f"The database {settings.DATABASE!r} cannot be used ({str(error).strip()}); `jobs doctor` says why"
+            ) from error
