@@ -82,7 +82,7 @@ def test_rq_suspend_and_resume(runjobs: Start) -> None:
     connection = queues.connect("default", timeout=5)
     assert adds.enqueue(1, 1).wait(20).result == 2
     suspend(connection)
-    eventually(lambda: Worker.all(connection=connection)[0].get_state() == "suspended")
+    eventually(lambda: [worker.get_state() for worker in Worker.all(connection=connection)] == ["suspended"])
     job = adds.enqueue(2, 2)
     with pytest.raises(TimeoutError):
         job.wait(1)

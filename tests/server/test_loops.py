@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 def server(name: str, age: float = 0, **facts: Any) -> Server:
     at = clock.now() - timedelta(seconds=age)
-    facts = {"kind": "supervisor", "host": "h", "pid": 1, **facts}
+    facts = {"kind": "supervisor", "host": "h", "pid": 1, "slots": 1, **facts}
     return Server.objects.create(name=name, started_at=at, heartbeat_at=at, **facts)
 
 
@@ -81,9 +81,9 @@ class TestRouting:
 class TestWatchdog:
     @pytest.fixture(autouse=True)
     def short_timeout(self, settings: Any) -> None:
-        settings.DJANGO_JOBS = {"SERVER_TIMEOUT": 0.2}
+        settings.DJANGO_JOBS = {"SERVER_TIMEOUT": 0.6}
 
-    def watch(self, dog: Watchdog, seconds: float = 0.3, alive: tuple[Server, ...] = ()) -> None:
+    def watch(self, dog: Watchdog, seconds: float = 0.9, alive: tuple[Server, ...] = ()) -> None:
         """Observe for so long; the `alive` ones show a sign of life each time."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
