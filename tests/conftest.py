@@ -74,7 +74,14 @@ def _database() -> tuple[str, str]:
 def live_server_row(db: None) -> Server:
     """A server that takes every queue and the types of the tests."""
     now = clock.now()
-    facts = {"host": "h", "pid": 1, "queues": list(queues.names()), "types": ["tests.adds"], "address": "tests.1"}
+    facts = {
+        "host": "h",
+        "pid": 1,
+        "slots": 1,
+        "queues": list(queues.names()),
+        "types": ["tests.adds"],
+        "address": "tests.1",
+    }
     return Server.objects.create(name="s", kind="supervisor", started_at=now, heartbeat_at=now, **facts)
 
 

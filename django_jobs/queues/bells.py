@@ -151,9 +151,10 @@ def waiting(queue: str, addresses: Iterable[str] = ()) -> set[int]:
 def forget_addresses(queue: str, alive: Iterable[str]) -> None:
     """Remove the lists at addresses where no server listens any more; the sweep rings again. Raises `Unreachable`."""
     kept = set(alive)
+    own = {*keys_of(names(), "")}  # a queue's own name may have an @ in it
     client = connect(queue, timeout=5.0)
     try:
-        for name in map(_text, client.smembers(RQQueue.redis_queues_keys)):
+        for name in {*map(_text, client.smembers(RQQueue.redis_queues_keys))} - own:
             mine, _, address = name.removeprefix(key("")).partition("@")
             if mine == queue and address and address.partition(":")[0] not in kept:
                 client.srem(RQQueue.redis_queues_keys, name)

@@ -15,12 +15,17 @@ logger = logging.getLogger("django_jobs.server")
 SETTLED = 5.0
 """Seconds that a job must have been Enqueued before the sweep misses its bell: it may just be on its way."""
 PAGE = 5000
+ROUNDS = 10
+"""Most sets of one round, so that the lease is renewed between two."""
 
 
 def dispatch_due() -> float | None:
     """Enqueue the jobs whose time has come; returns the seconds until the next one's."""
-    while len(machine.move_due(clock.now())) == machine.SET_SIZE:
-        pass
+    for _ in range(ROUNDS):
+        if len(machine.move_due(clock.now())) < machine.SET_SIZE:
+            break
+    else:
+        return 0.0
     scheduled = monitoring.jobs().filter(state=states.SCHEDULED)
     nearest = scheduled.order_by("scheduled_at").values_list("scheduled_at", flat=True).first()
     return None if nearest is None else max(0.0, (nearest - clock.now()).total_seconds())
@@ -32,7 +37,6 @@ def sweep() -> None:
     A job whose type no live server knows is not rung; it says so until one does.
     """
     addresses = routing.addresses()
-    known = {job_type for _, job_type in addresses}
     paused = monitoring.paused_queues()
     for queue in queues.names():
         _drop_expired(queue)
@@ -44,6 +48,7 @@ def sweep() -> None:
         except queues.Unreachable as error:
             logger.warning("The sweep of queue %r waits, Redis cannot be reached: %s", queue, error)
             continue
+        known = {job_type for taken, job_type in addresses if taken == queue}
         for rows in _settled(queue):
             missing = [
                 (pk, queue, priority) for pk, priority, job_type in rows if pk not in bells and job_type in known

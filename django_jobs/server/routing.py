@@ -45,7 +45,7 @@ def expire(ids: list[int]) -> None:
     """Delete jobs that could not start in time."""
     if ids:
         target = Target(states.DELETED, "Expired: it could not start in time")
-        machine.move(ids, target, expected={states.ENQUEUED, states.SCHEDULED})
+        machine.move(ids, target, expected={states.ENQUEUED})
 
 
 def _hand_over(strange: dict[str, list[Job]]) -> None:
@@ -60,9 +60,12 @@ def _hand_over(strange: dict[str, list[Job]]) -> None:
 
 
 def addresses() -> dict[tuple[str, str], str]:
-    """For each (queue, job type) that some live server takes: the address at which it listens."""
+    """For each (queue, job type) that some live server takes: the address at which it listens.
+
+    One without workers takes nothing; one that is quiet only what nobody else does.
+    """
     found: dict[tuple[str, str], str] = {}
-    for server in monitoring.live_servers().order_by("id"):
+    for server in monitoring.live_servers().filter(slots__gt=0).order_by("wanted", "id"):
         for queue in server.queues:
             for job_type in server.types:
                 found.setdefault((queue, job_type), server.address)
