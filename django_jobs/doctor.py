@@ -153,7 +153,7 @@ def waiting() -> Iterator[Finding]:
             remedy = f"`jobs queues resume {queue}` lets its jobs run again."
             yield Finding("warning", f"Queue {queue}", f"is paused, {facts['waiting']} job(s) wait", remedy)
         elif not facts["servers"] and oldest:
-            remedy = f"Start runjobs with --queues {queue}, or without --queues."
+            remedy = f"Start runjobs with --queues {queue} or without --queues, or `jobs servers resume all`."
             yield Finding("error", f"Queue {queue}", f"{facts['waiting']} job(s) wait, no server takes it", remedy)
         elif waited > LONG_WAIT:
             remedy = "Add workers (--processes), give urgent jobs a queue of their own, or make the jobs shorter."
@@ -189,19 +189,18 @@ def stuck() -> Iterator[Finding]:
 
 
 def failures() -> Iterator[Finding]:
-    ended = monitoring.throughput(1)
-    total = ended[states.SUCCEEDED] + ended[states.FAILED]
-    if ended[states.FAILED] * 5 > total:
-        reason = _commonest_reason()
-        remedy = "`jobs list --state failed` and `jobs show ID` tell the tracebacks; mend the cause, then requeue them."
-        told = f"{ended[states.FAILED]} of {total} jobs failed in the last two hours{reason}"
+    failed, total = monitoring.failing_runs(1)
+    if failed * 5 > total:
+        remedy = "`jobs list --state failed` (or scheduled, for those to be tried again) and `jobs show ID` tell why."
+        told = f"{failed} of {total} runs failed in the last two hours{_commonest_reason()}"
         yield Finding("warning", "Failures", told, remedy)
     elif total:
-        yield Finding("ok", "Failures", f"{ended[states.FAILED]} of {total} in the last two hours")
+        yield Finding("ok", "Failures", f"{failed} of {total} runs in the last two hours")
 
 
 def _commonest_reason() -> str:
-    newest = monitoring.jobs().filter(state=states.FAILED).order_by("-id").values_list("state_reason", flat=True)[:200]
+    failing = Q(state=states.FAILED) | Q(state=states.SCHEDULED, failures__gt=0)
+    newest = monitoring.jobs().filter(failing).order_by("-id").values_list("state_reason", flat=True)[:200]
     reasons = list(newest)
     return f", most often with: {max(set(reasons), key=reasons.count)}" if reasons else ""
 

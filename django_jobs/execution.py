@@ -45,7 +45,9 @@ def run(job: Claimed, worker: str) -> Finish:
         return _snoozed(job, started, wish)
     except BaseException as error:  # noqa: BLE001  (SystemExit and CancelledError of a job end the job, not the worker)
         _drop_broken(open_before)
-        return retries.elect(job, _failed(job, started, error), error)
+        failed = retries.elect(job, _failed(job, started, error), error)
+        _log_failure(job, failed, error)
+        return failed
     finally:
         _current.reset(token)
         _close_left_open(open_before)
@@ -116,7 +118,6 @@ def _snoozed(job: Claimed, started: datetime, wish: Snooze) -> Finish:
 
 
 def _failed(job: Claimed, started: datetime, error: BaseException) -> Finish:
-    logger.error("Job %s %s failed", job.id, job.job_type, exc_info=error, extra={"job_id": job.id})
     ended = clock.now()
     name = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
     message = clean_text(_message(error))
@@ -127,6 +128,11 @@ def _failed(job: Claimed, started: datetime, error: BaseException) -> Finish:
         "traceback": _traceback(error),
     }
     return _finish(job, states.FAILED, f"{name}: {message}"[:200], started, ended, None, data)
+
+
+def _log_failure(job: Claimed, run: Finish, error: BaseException) -> None:
+    what = "it is not tried again" if run.then is None else f"it is {run.then.state}: {run.then.reason}"
+    logger.error("Job %s %s failed, %s", job.id, job.job_type, what, exc_info=error, extra={"job_id": job.id})
 
 
 def _message(error: BaseException) -> str:

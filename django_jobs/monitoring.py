@@ -106,6 +106,15 @@ def throughput(hours: int = 24) -> dict[str, int]:
     return dict.fromkeys(sorted(states.ENDED), 0) | dict(rows)
 
 
+def failing_runs(hours: int) -> tuple[int, int]:
+    """How many runs failed in the last `hours`, those that were tried again included, and how many ended at all."""
+    since = clock.now() - timedelta(hours=hours)
+    rows = Counter.objects.using(settings.DATABASE).filter(name__in=["succeeded", "failed", "retried"], hour__gt=since)
+    sums = dict(rows.values_list("name").annotate(total=Sum("value")).order_by())
+    failed = sums.get("failed", 0) + sums.get("retried", 0)
+    return failed, failed + sums.get("succeeded", 0)
+
+
 def history(job: Job) -> list[JobState]:
     """The job's states in order, the creation first; that one is read from the job's row and has no id."""
     created = JobState(job=job, name=job.created_state, created_at=job.created_at, run=0, data={"queue": job.queue})
@@ -146,7 +155,7 @@ def published_types() -> set[str]:
 
 def queue_waits() -> dict[str, dict[str, Any]]:
     """For each queue of the site: how many jobs wait, the oldest one's time, and how many live workers take it."""
-    served = [set(queues) for queues in live_servers().values_list("queues", flat=True)]
+    served = [set(queues) for queues in live_servers().filter(wanted="").values_list("queues", flat=True)]
     paused = paused_queues()
     answer = {}
     for name in settings.QUEUES:

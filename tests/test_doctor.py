@@ -85,7 +85,7 @@ def test_many_failures_are_told_with_their_commonest_reason() -> None:
     machine.move([job.pk for job in jobs], Target("failed", "ValueError: no paper"), expected={"enqueued"})
     finding = found("Failures")
     assert finding.level == "warning"
-    assert "3 of 3" in finding.found
+    assert "3 of 3 runs" in finding.found
     assert "ValueError: no paper" in finding.found
 
 
@@ -127,6 +127,26 @@ def test_cleanup_tells_and_deletes() -> None:
     assert Job.objects.count() == 3
     call_command("jobs", "cleanup", stdout=out)
     assert Job.objects.count() == 2
+
+
+def test_jobs_are_cancelled_requeued_and_deleted_by_id() -> None:
+    jobs = adds.enqueue_many([(1, 1)] * 3)
+    ids = [str(job.pk) for job in jobs]
+    out = StringIO()
+    call_command("jobs", "cancel", *ids[:2], stdout=out)
+    call_command("jobs", "requeue", ids[0], stdout=out)
+    with pytest.raises(CommandError, match=r"Not requeued: #\d+ tests.adds; that is possible from awaiting, deleted"):
+        call_command("jobs", "requeue", ids[2], ids[1], stdout=out)
+    call_command("jobs", "delete", ids[2], stdout=out)
+    assert out.getvalue().splitlines() == [
+        "2 of 2 job(s) cancelled",
+        "1 of 1 job(s) requeued",
+        "1 of 2 job(s) requeued",
+        "1 of 1 job(s) deleted",
+    ]
+    with pytest.raises(CommandError, match="There is no job 999999"):
+        call_command("jobs", "cancel", "999999", stdout=out)
+    assert dict(Job.objects.values_list("pk", "state"))[jobs[2].pk] == "deleted"
 
 
 def test_servers_are_listed_and_asked(live_server_row: Server) -> None:

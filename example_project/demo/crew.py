@@ -147,6 +147,11 @@ class Crew:
                 raise TooLong
             self._turn()
 
+    def let_go(self, child: Child) -> None:
+        """Forget a child that has ended."""
+        self.children.remove(child)
+        self._end(child)
+
     def wait_for(self, child: Child, seconds: float) -> int:
         """Exit status of a child that is to end by itself. Raises as `watch` does."""
         try:
@@ -154,8 +159,7 @@ class Crew:
         except ChildEnded as error:
             if error.child is not child:
                 raise
-        self.children.remove(child)
-        self._end(child)
+        self.let_go(child)
         return int(child.process.returncode)
 
     def __enter__(self) -> Crew:

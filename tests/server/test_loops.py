@@ -130,7 +130,7 @@ class TestWatchdog:
         server("s")
         dog = Watchdog()
         dog.observe()
-        time.sleep(0.3)
+        time.sleep(1.2)
         dog.observe()
         dog.act()
         assert Server.objects.count() == 1

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from . import cleanup, doctor, enqueue, listing, queues, servers, show, stats
+from . import acting, cleanup, doctor, enqueue, listing, queues, servers, show, stats
 
 
 class Verb(Protocol):
@@ -23,6 +23,9 @@ VERBS: dict[str, Verb] = {
     "list": listing,
     "show": show,
     "enqueue": enqueue,
+    "cancel": acting.cancel,
+    "requeue": acting.requeue,
+    "delete": acting.delete,
     "stats": stats,
     "queues": queues,
     "servers": servers,

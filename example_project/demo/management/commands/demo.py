@@ -83,13 +83,25 @@ class Command(BaseCommand):
                 self._start_web(options["host"], port)
                 self._start("producer", *MANAGE, "produce", "--every", options["every"])
                 self._say(banner.text(self.environment, options["host"], port))
-                self.crew.watch(lambda: False)
+                self._watch(options["workers"])
         except services.AlreadyRunning as error:
             where = error.facts.get("address", "another address")
             raise CommandError(
                 f"A demo runs already, at {where}. Stop it, or set DEMO_FOLDER to another folder."
             ) from None
         return 0
+
+    def _watch(self, workers: str) -> None:
+        """Until asked to stop. A server that was stopped in the dashboard is started again, as systemd would."""
+        while True:
+            try:
+                self.crew.watch(lambda: False)
+            except ChildEnded as error:
+                if error.child.name != "jobs" or error.child.process.returncode != 0:
+                    raise
+                self.crew.let_go(error.child)
+                self._say("The server was stopped; another one is started.")
+                self._start_jobs(workers, self._sink("jobs"), "--grace", str(GRACE))
 
     def _check(self, options: dict[str, Any]) -> int:
         """Exit status of the checks. Without DATABASE_URL they get a new SQLite file."""
