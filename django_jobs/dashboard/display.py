@@ -10,6 +10,7 @@ from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
 
 from ..models.job import STATES
+from ..states import FAILED
 
 LABELS = dict(STATES)
 
@@ -17,6 +18,12 @@ LABELS = dict(STATES)
 def badge(state: str) -> SafeString:
     """The state's name on its colour."""
     return format_html('<span class="dj-badge dj-state-{}">{}</span>', state, LABELS.get(state, state))
+
+
+def cause(state: str, reason: str) -> str:
+    """The reason without an exception's message, which may quote arguments: for those who may not see payloads."""
+    told = reason.startswith("Retry ") or state == FAILED
+    return reason.partition(": ")[0] if told else reason
 
 
 def moment(at: datetime | None) -> SafeString | str:

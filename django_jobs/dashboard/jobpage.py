@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from .. import clock, monitoring, states
 from ..models import Job, JobState
-from .display import LABELS, badge, moment, span
+from .display import LABELS, badge, cause, moment, span
 
 LONGEST = 100_000
 """Characters of a call or a result that a page shows."""
@@ -52,6 +52,11 @@ class Step:
     entry: JobState
     after: timedelta | None
     lasted: timedelta | None
+    payload: bool = True
+
+    @property
+    def reason(self) -> str:
+        return self.entry.reason if self.payload else cause(self.entry.name, self.entry.reason)
 
     @property
     def label(self) -> Any:
@@ -98,6 +103,10 @@ class JobPage:
     @property
     def badge(self) -> str:
         return badge(self.job.state)
+
+    @property
+    def reason(self) -> str:
+        return self.job.state_reason if self.payload else cause(self.job.state, self.job.state_reason)
 
     @property
     def in_state_for(self) -> str:
@@ -157,7 +166,7 @@ class JobPage:
         times = [entry.created_at for entry in self.history]
         gaps = [after - before for before, after in pairwise(times)]
         steps = zip(self.history, [None, *gaps], [*gaps, None], strict=True)
-        return [Step(*step) for step in steps][::-1]
+        return [Step(*step, payload=self.payload) for step in steps][::-1]
 
     @property
     def error(self) -> Step | None:

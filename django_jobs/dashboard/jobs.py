@@ -23,7 +23,7 @@ from django.views.decorators.http import require_POST
 
 from .. import monitoring, states
 from ..models import Job
-from .display import badge, moment
+from .display import badge, cause, moment
 from .filters import CreatedFilter, CreatorFilter, QueueFilter, TypeFilter
 from .joblist import CappedPaginator, JobList
 from .jobpage import JobPage, took
@@ -36,6 +36,10 @@ else:
 
 PAYLOAD = frozenset({"args", "kwargs", "result"})
 STYLE = Media(css={"all": ["django_jobs/dashboard.css"]})
+
+
+WITHOUT_PAYLOAD: dict[Any, str] = {"state_and_reason": "state_and_cause"}
+"""Columns that take the place of others for those who may not see payloads."""
 
 
 class JobAdmin(ModelAdmin):
@@ -77,11 +81,15 @@ class JobAdmin(ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Job], bool]:
-        return monitoring.search(queryset, search_term) if search_term.strip() else queryset, False
+        if not search_term.strip():
+            return queryset, False
+        return monitoring.search(queryset, search_term, reasons=self.sees_payload(request)), False
 
     def get_list_display(self, request: HttpRequest) -> Any:
         shown = super().get_list_display(request)
-        return shown if self.sees_payload(request) else [name for name in shown if name != "call"]
+        if self.sees_payload(request):
+            return shown
+        return [WITHOUT_PAYLOAD.get(name, name) for name in shown if name != "call"]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """What a reader may not see must not be found by guessing it in the address either."""
@@ -134,6 +142,10 @@ class JobAdmin(ModelAdmin):
     def state_and_reason(self, job: Job) -> SafeString:
         reason = Truncator(job.state_reason).chars(100)
         return format_html('{} <span class="dj-why">{}</span>', badge(job.state), reason)
+
+    @admin.display(description=gettext_lazy("state, reason"))
+    def state_and_cause(self, job: Job) -> SafeString:
+        return format_html('{} <span class="dj-why">{}</span>', badge(job.state), cause(job.state, job.state_reason))
 
     @admin.display(description=gettext_lazy("created"))
     def created(self, job: Job) -> str:

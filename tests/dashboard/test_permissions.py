@@ -132,9 +132,10 @@ SECRET = "s3cret-value"
     "make",
     [
         lambda: succeeded(SECRET, result={"token": SECRET}),
-        lambda: failed(SECRET, traceback=f"Traceback: {SECRET}", reason="ValueError"),
+        lambda: failed(SECRET, traceback=f"Traceback: {SECRET}", reason=f"ValueError: {SECRET}"),
+        lambda: failed(SECRET, reason=f"Retry 1 of 3: {SECRET}"),
     ],
-    ids=["a result", "an error"],
+    ids=["a result", "an error", "a retry"],
 )
 def test_a_viewer_sees_no_arguments_result_or_traceback(as_user: AsUser, make: Callable[[], Job]) -> None:
     job, viewer, reader = make(), as_user("view_job"), as_user("view_job", "view_payload_job")
@@ -142,6 +143,20 @@ def test_a_viewer_sees_no_arguments_result_or_traceback(as_user: AsUser, make: C
         assert SECRET not in viewer.get(way).content.decode()
         assert SECRET in reader.get(way).content.decode()
     assert "are shown to users with the permission" in viewer.get(page(job)).content.decode()
+
+
+def test_a_viewer_sees_and_finds_what_kind_of_error_it_was_but_not_its_message(as_user: AsUser) -> None:
+    job, viewer, reader = (
+        failed(reason=f"ValueError: {SECRET}"),
+        as_user("view_job"),
+        as_user("view_payload_job", "view_job"),
+    )
+    assert "ValueError" in viewer.get(LIST).content.decode()
+    assert "ValueError" in viewer.get(page(job)).content.decode()
+    found = f"{job.pk}/change/"
+    assert found not in viewer.get(LIST, {"q": SECRET}).content.decode()
+    assert found in reader.get(LIST, {"q": SECRET}).content.decode()
+    assert found in viewer.get(LIST, {"q": "tests.fails"}).content.decode()
 
 
 @pytest.mark.parametrize("lookup", ["args__icontains", "kwargs__has_key", "result__icontains", "args"])
