@@ -263,6 +263,9 @@ def test_wrong_options_are_told_clearly(runjobs: Start) -> None:
         "no queue is named mial": ("--queues", "mial"),
         "did you mean 'tests.adds'": ("--types", "tests.ads"),
         "is no process count": ("--processes", "many"),
+        "is no number of seconds": ("--grace", "-3"),
+        "is no interval": ("--sweep-interval", "0"),
+        "the weight of a queue is a number above 0": ("--queues", "default:0"),
     }
     for message, arguments in wrong.items():
         server = runjobs(*arguments, ready=False)

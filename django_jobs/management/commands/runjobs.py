@@ -46,6 +46,27 @@ def processes(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds: give one of at least 0")
+    return value
+
+
+def interval(text: str) -> float:
+    value = seconds(text)
+    if value < 0.01:
+        raise argparse.ArgumentTypeError(f"{text!r} is no interval: give seconds above 0")
+    return value
+
+
+INTERVAL_TYPES = {"ack-window": seconds}
+"""Options that may be 0: without a window, every run is recorded by itself."""
+
+
 class Command(BaseCommand):
     help = (
         "Run background jobs: worker processes, and a scheduler that enqueues delayed jobs and watches the servers. "
@@ -58,7 +79,9 @@ class Command(BaseCommand):
         self._add_limits(parser)
         for name, meaning in INTERVALS.items():
             key = name.replace("-", "_").upper()
-            parser.add_argument(f"--{name}", type=float, metavar="S", help=f"{meaning} (setting {key})")
+            parser.add_argument(
+                f"--{name}", type=INTERVAL_TYPES.get(name, interval), metavar="S", help=f"{meaning} (setting {key})"
+            )
         parser.add_argument("--migrate", action="store_true", help="run manage.py migrate first")
         parser.add_argument(
             "--reload", action="store_true", help="start again when a source file changes; for development"
@@ -88,7 +111,7 @@ class Command(BaseCommand):
 
     def _add_limits(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--grace", type=float, metavar="S", help="seconds that running jobs get to end (setting GRACE)"
+            "--grace", type=seconds, metavar="S", help="seconds that running jobs get to end (setting GRACE)"
         )
         parser.add_argument("--max-jobs", type=int, metavar="N", help="replace a worker process after so many jobs")
         parser.add_argument(
