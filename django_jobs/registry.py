@@ -14,6 +14,8 @@ from .backoff import Retry
 from .conf import settings
 from .exceptions import DuplicateJobType, UnknownJobType
 
+FOR_EVER = timedelta(days=365_000)
+"""A retention as long as this, ``timedelta.max`` say, is none: the calendar ends before it does."""
 AckMode = Literal["batch", "each"]
 
 
@@ -109,7 +111,8 @@ class Registry:
         """How long a job of that type stays stored after it ended in `state`; None for ever."""
         job_type = self._types.get(name)
         usual: timedelta | None = settings.RETENTION.get(state)
-        return usual if job_type is None else job_type.retention.get(state, usual)
+        keep = usual if job_type is None else job_type.retention.get(state, usual)
+        return keep if keep is None or keep < FOR_EVER else None
 
     def names(self) -> list[str]:
         """Every name under which a job may be stored, aliases included, sorted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -167,6 +168,11 @@ def test_a_delay_beyond_the_calendar_is_a_failure(seconds: float) -> None:
     if seconds != 1e10:
         ended = run("t.returns", 1, 2)
         assert (ended.state, ended.then) == ("failed", None)
+
+
+def test_a_retention_beyond_the_calendar_is_for_ever() -> None:
+    job("t.returns", retention=timedelta.max)(returns)
+    assert run("t.returns").expires_at is None
 
 
 class Breaks(dict[str, int]):

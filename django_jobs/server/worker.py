@@ -125,7 +125,7 @@ class JobWorker(SimpleWorker):
             self._exchange([])
             self._ear.report_trouble(error)
             self.stop.event.wait(1.0)
-            return None
+            return "", []  # not None: nobody knows whether the queues are empty, and a burst is not over
 
     def _wait_for_bells(self, keys: list[str]) -> tuple[str, list[str]] | None:
         if not keys:  # every queue is paused
@@ -167,7 +167,9 @@ class JobWorker(SimpleWorker):
             nonlocal attempts
             attempts += 1
             if attempts > 1 and ids:  # the first try may have been committed without our hearing of it
-                machine.release(self.name, "Put back: the claim was not confirmed", among=ids)
+                ours = {run.id for run in runs}  # a bell that came twice must not put back what has ended
+                unsure = [number for number in ids if number not in ours]
+                machine.release(self.name, "Put back: the claim was not confirmed", among=unsure)
             return machine.exchange(runs, ids, self.types, self.name)
 
         what = f"{len(runs)} result(s) and {len(ids)} job(s) wait"

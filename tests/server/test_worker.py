@@ -9,9 +9,10 @@ from typing import Any
 
 import django_rq
 import pytest
+from django.db import OperationalError
 from rq.registry import StartedJobRegistry
 
-from django_jobs import clock, queues
+from django_jobs import clock, execution, queues
 from django_jobs.clock import clock as the_clock
 from django_jobs.models import Job, Server
 from django_jobs.server import supervisor
@@ -20,6 +21,7 @@ from django_jobs.server.keeper import Keeper
 from django_jobs.server.process import ServerOptions, Stop
 from django_jobs.server.shared import Shared
 from django_jobs.server.worker import JobWorker
+from django_jobs.states import machine
 from tests.app import ordinary
 from tests.app.jobs import adds
 from tests.servers import eventually
@@ -103,3 +105,41 @@ def test_a_machine_without_room_for_a_process_is_asked_again(monkeypatch: pytest
     boss._spawn_missing()
     assert boss.children[0].pid == 0
     assert boss.children[0].respawn_at > time.monotonic()
+
+
+def test_a_bell_that_came_twice_repeats_no_job_when_the_database_falters(
+    worker: JobWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = adds.enqueue(1, 2)
+    (claimed,) = worker._exchange([job.pk])
+    worker.hand.end(execution.run(claimed, worker.name))
+    honest: Any = machine.exchange
+    tries: list[int] = []
+
+    def falters(*args: Any) -> Any:
+        tries.append(1)
+        if len(tries) == 1:
+            raise OperationalError("not now")
+        return honest(*args)
+
+    monkeypatch.setattr(machine, "exchange", falters)
+    assert worker._exchange([job.pk]) == []
+    job.refresh_from_db()
+    assert (job.state, job.run, job.result) == ("succeeded", 1, 3)
+
+
+def test_a_burst_is_not_over_because_redis_was_away(worker: JobWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = adds.enqueue(1, 2)
+    honest: Any = queues.pop
+    tries: list[int] = []
+
+    def falters(*args: Any) -> Any:
+        tries.append(1)
+        if len(tries) == 1:
+            raise queues.Unreachable("not now")
+        return honest(*args)
+
+    monkeypatch.setattr(queues, "pop", falters)
+    worker.work()
+    job.refresh_from_db()
+    assert job.state == "succeeded"
