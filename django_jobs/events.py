@@ -12,6 +12,7 @@ from redis.client import PubSub
 from redis.exceptions import RedisError
 
 from . import queues
+from .exceptions import JobTimeout
 
 CHANNEL = "dj:events:"
 """One channel for each kind: ``scheduled`` (a job is due at `at`), ``ended`` (the jobs `ids` ended)."""
@@ -39,6 +40,8 @@ class Listener:
         while (left := end - time.monotonic()) > 0:
             try:
                 message = self._pubsub.get_message(ignore_subscribe_messages=True, timeout=left)
+            except JobTimeout:
+                raise
             except (RedisError, OSError):
                 time.sleep(min(left, 0.2))
                 return None
@@ -56,6 +59,8 @@ def listen(*kinds: str) -> Iterator[Listener]:
     try:
         try:
             pubsub.subscribe(*[CHANNEL + kind for kind in kinds])
+        except JobTimeout:
+            raise
         except (RedisError, OSError):
             pass
         yield Listener(pubsub)

@@ -80,10 +80,10 @@ class DuplicateJobType(JobsError):
         self.name = name
 
 
-class JobTimeout(JobsError):
+class JobTimeout(JobsError, TimeoutError):
     """A running job took longer than its ``timeout``.
 
-    No TimeoutError: those are OSErrors, which code that talks to a network catches, to try the next address or again.
+    As a TimeoutError it is an OSError, too: a job that catches those around its network calls lets this one pass on.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -64,7 +64,7 @@ def search(queryset: QuerySet[Job], text: str, *, reasons: bool = True) -> Query
     number = job_number(text)
     if number is not None:
         return queryset.filter(pk=number)
-    text = text.strip()
+    text = text.replace("\x00", "").strip()
     found = Q(job_type__icontains=text) | Q(created_by_name__icontains=text)
     return queryset.filter(found | Q(state_reason__icontains=text) if reasons else found)
 

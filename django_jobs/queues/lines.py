@@ -16,6 +16,8 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from ..exceptions import JobTimeout
+
 logger = logging.getLogger("django_jobs.queues")
 
 CALLER_TIMEOUT = 0.25
@@ -81,6 +83,8 @@ class Line:
             return
         try:
             yield self.client
+        except JobTimeout:  # an OSError that is none of Redis's: the time of the job that pushes is up
+            raise
         except (RedisError, OSError) as error:
             self.closed_until = time.monotonic() + BREAK
             logger.warning("Redis cannot be reached (%s): %s", error, what)

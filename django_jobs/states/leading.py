@@ -16,7 +16,8 @@ from .statements import TABLES, Finish, Then
 
 MOVE = """
     UPDATE {job}
-    SET state = %s, state_reason = %s, scheduled_at = COALESCE(%s, scheduled_at), expires_at = %s
+    SET state = %s, state_reason = %s, scheduled_at = COALESCE(%s, scheduled_at), expires_at = %s,
+        start_before = NULL
     WHERE id = %s AND run = %s AND state = 'failed'""".format(**TABLES)
 NOTE = """
     INSERT INTO {state} (job_id, name, reason, created_at, run, data)

@@ -127,7 +127,7 @@ def bury(job_id: int, worker: str, reason: str) -> str:
         quarantine = Target(FAILED, last, {"deaths": DEATHS, "quarantined": True}, {"deaths": died})
         if _move_set(held & Q(deaths__gte=DEATHS - 1), quarantine, wait=True):
             return FAILED
-        again = Target(ENQUEUED, reason, {"death": True}, {"deaths": died})
+        again = Target(ENQUEUED, reason, {"death": True}, {"deaths": died, "start_before": None})
         return ENQUEUED if _move_set(held, again, wait=True) else ""
 
 
@@ -182,7 +182,7 @@ def _follow(runs: Sequence[Finish], done: set[int], worker: str) -> set[int]:
     for run in runs:
         if run.state == SCHEDULED and run.then is not None:
             held = Q(pk=run.id, state=PROCESSING, worker=worker)
-            later = Target(SCHEDULED, run.reason, {}, {"scheduled_at": run.then.scheduled_at})
+            later = Target(SCHEDULED, run.reason, {}, {"scheduled_at": run.then.scheduled_at, "start_before": None})
             snoozed += _move_set(held, later, wait=True, runs={run.id: run.run})
     return {row.id for row in snoozed}
 

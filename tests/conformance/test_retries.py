@@ -99,6 +99,13 @@ def test_a_snoozed_job_comes_back_uncounted() -> None:
     assert run(job).result == [2, 1]
 
 
+def test_a_job_that_started_in_time_does_not_expire_before_its_retry() -> None:
+    job = run(fails_twice.using(expires=timedelta(seconds=60)).enqueue())
+    assert job.start_before is None
+    other = run(snoozes_once.using(expires=timedelta(seconds=60)).enqueue())
+    assert other.start_before is None
+
+
 def test_a_stale_failure_leads_nowhere() -> None:
     job = fails_twice.enqueue()
     (claimed,) = machine.claim([job.pk], ["tests.fails_twice"], ME)
