@@ -7,4 +7,4 @@ import os
 os.environ.setdefault("LANE_REDIS_URL", "redis://127.0.0.1:6379/15")
 os.environ.setdefault("LANE_DATABASE_NAME", ":memory:")
 
-from tests.settings import *  # noqa: E402, F403
+from tests.settings import *  # noqa: F403
