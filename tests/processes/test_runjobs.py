@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -35,7 +36,9 @@ def reload(job: Job) -> Job:
 
 def running(job: Job) -> Job:
     """The job, as soon as it is being run (its worker writes nothing then, so its own log tells)."""
-    return eventually(lambda: reload(job).state == "processing" and job, what=f"job {job.pk} is processing")
+    eventually(lambda: reload(job).state == "processing", what=f"job {job.pk} is processing")
+    time.sleep(0.3)  # from the claim to the start of its function
+    return job
 
 
 def names(job: Job) -> list[str]:
