@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal
 
 from django.conf import settings as django_settings
@@ -217,13 +217,9 @@ def retries() -> Iterator[Finding]:
 
 
 def clocks() -> Iterator[Finding]:
-    connection = connections[settings.DATABASE]
-    if connection.vendor == "sqlite":
+    there = monitoring.database_time()
+    if there is None:
         return
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()" if connection.vendor == "postgresql" else "SELECT UTC_TIMESTAMP(6)")
-        there: datetime = cursor.fetchone()[0]
-    there = there if there.tzinfo else there.replace(tzinfo=UTC)
     drift = abs((there - clock.now()).total_seconds())
     if drift > CLOCK_DRIFT:
         remedy = "Run NTP on both hosts. Servers follow the database's clock; jobs enqueued here carry this host's."

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import connections
 from django.db.models import Case, Q, QuerySet, Sum, When
 
 from . import clock, states
@@ -26,6 +27,17 @@ class Count:
 
     def __str__(self) -> str:
         return f"{self.number:,}{'+' if self.capped else ''}"
+
+
+def database_time() -> datetime | None:
+    """What the database's clock says now; None for SQLite, whose clock is this host's."""
+    connection = connections[settings.DATABASE]
+    if connection.vendor == "sqlite":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()" if connection.vendor == "postgresql" else "SELECT UTC_TIMESTAMP(6)")
+        told: datetime = cursor.fetchone()[0]
+    return told.astimezone(UTC) if told.tzinfo else told.replace(tzinfo=UTC)
 
 
 def jobs() -> QuerySet[Job]:

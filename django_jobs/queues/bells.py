@@ -163,16 +163,5 @@ def forget_addresses(queue: str, alive: Iterable[str]) -> None:
         client.close()
 
 
-def length(queue: str) -> int | None:
-    """Entries that wait in a queue, all bands together; None while Redis is away."""
-    with line(queue).attempt(f"the length of queue {queue!r} is not known") as client:
-        if client is not None:
-            with client.pipeline(transaction=False) as pipe:
-                for name in keys_of([queue], ""):
-                    pipe.llen(name)
-                return int(sum(pipe.execute()))
-    return None
-
-
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)

@@ -10,14 +10,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import psutil
 from django.db import DataError, IntegrityError, OperationalError, close_old_connections, connections, transaction
 from django.db import Error as DatabaseError
 
-from .. import __version__, clock
+from .. import __version__, clock, monitoring
 from ..conf import settings
 from ..models import Server
 
@@ -182,17 +181,11 @@ class Freshness:
 
 def measure_clock() -> None:
     """Follow the database's clock, so that hosts whose clocks differ agree on what is due."""
-    connection = connections[settings.DATABASE]
-    if connection.vendor == "sqlite":
+    truth = monitoring.database_time()
+    if truth is None:
         clock.clock.release()
         return
-    before = time.monotonic()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()" if connection.vendor == "postgresql" else "SELECT UTC_TIMESTAMP(6)")
-        truth: datetime = cursor.fetchone()[0]
-    delay = (time.monotonic() - before) / 2
-    truth = truth if truth.tzinfo else truth.replace(tzinfo=UTC)
-    drift = clock.clock.anchor(truth.astimezone(UTC)) + delay
+    drift = clock.clock.anchor(truth)
     if abs(drift) > 5:
         logger.warning("This host's clock and the database's differ by %.1f s; the database's is followed", drift)
 
