@@ -11,22 +11,32 @@ from django.db.models.deletion import Collector
 
 
 class PartialIndex(models.Index):
-    """An index over the rows that match `where`; a full one where the database has no partial indexes (MariaDB)."""
+    """An index over the rows that match `where`; a full one where the database has no partial indexes (MariaDB).
 
-    def __init__(self, *expressions: Any, where: models.Q, **kwargs: Any) -> None:
+    `unique` lets no two of these rows have the same values; a full index treats rows with a NULL as different.
+    """
+
+    def __init__(self, *expressions: Any, where: models.Q, unique: bool = False, **kwargs: Any) -> None:
         super().__init__(*expressions, **kwargs)
         self.where = where
+        self.unique = unique
 
     def deconstruct(self) -> Any:
         path, args, kwargs = super().deconstruct()
-        return path, args, {**kwargs, "where": self.where}
+        return path, args, {**kwargs, "where": self.where, **({"unique": True} if self.unique else {})}
 
     def create_sql(
         self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor, using: str = "", **kwargs: Any
     ) -> Statement:
         partial = schema_editor.connection.features.supports_partial_indexes
-        index = models.Index(fields=self.fields, name=self.name, condition=self.where if partial else None)
-        return index.create_sql(model, schema_editor, using, **kwargs)
+        where = self.where if partial else None
+        if self.unique:
+            constraint = models.UniqueConstraint(fields=self.fields, name=self.name, condition=where)
+            statement: Statement = constraint.create_sql(model, schema_editor)  # type: ignore[assignment]
+            return statement
+        return models.Index(fields=self.fields, name=self.name, condition=where).create_sql(
+            model, schema_editor, using, **kwargs
+        )
 
 
 def forget_user(collector: Collector, field: Any, sub_objs: Any, using: str) -> None:

@@ -30,6 +30,7 @@ class Server(models.Model):
     version = models.CharField(_("version"), max_length=40, default="")
     queues = models.JSONField(_("queues"), default=list)
     types = models.JSONField(_("job types"), default=list)
+    schedules = models.JSONField(_("recurring jobs"), default=list, null=True)
     address = models.CharField(_("address"), max_length=150, default="")
     slots = models.PositiveIntegerField(_("slots"), default=0)
     busy = models.PositiveIntegerField(_("busy"), default=0)
