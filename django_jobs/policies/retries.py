@@ -8,26 +8,35 @@ from datetime import timedelta
 from ..backoff import Retry, retry_from
 from ..conf import settings
 from ..registry import registry
-from ..states import DELETED, ENQUEUED, SCHEDULED
-from ..states.statements import Claimed, Finish, Then
+from ..states import DELETED, FAILED, SCHEDULED
+from ..states.elections import Election
+from ..states.filters import Filter
 
 logger = logging.getLogger("django_jobs.jobs")
 
+NONE = "It failed, and its type has no retries"
 
-def elect(job: Claimed, run: Finish, error: BaseException) -> Finish:
-    """The failed run, with what follows it: a retry, a deletion, or nothing."""
-    policy = policy_of(job.job_type)
-    number = job.failures + 1
-    try:
-        delay = policy.delay(error, number)
-        if delay is not None:
-            return run._replace(then=_again(policy, run, number, delay))
-    except Exception:  # also a delay beyond the calendar
-        logger.exception("The backoff function of %s failed; job %d is not tried again", job.job_type, job.id)
-        return run
-    if policy.on_exceeded == "delete":
-        return run._replace(then=_deleted(policy, job))
-    return run
+
+class Retries(Filter):
+    """Leads a failed run on: to a retry, to its deletion, or to nothing. It comes after the site's filters."""
+
+    states = frozenset({FAILED})
+
+    def elect(self, election: Election) -> None:
+        if election.error is None:  # no run failed: a worker died under the job too often, say
+            return
+        policy = policy_of(election.job_type)
+        try:
+            delay = policy.delay(election.error, election.attempt, lambda: election.job)
+            if delay is not None:
+                election.replace(SCHEDULED, _again(policy, election), at=timedelta(seconds=delay))
+                return
+        except Exception:  # also a delay beyond the calendar
+            message = "The backoff function of %s failed; job %d is not tried again"
+            logger.exception(message, election.job_type, election.job_id)
+            return
+        if policy.on_exceeded == "delete":
+            election.replace(DELETED, "Retries were used up" if policy.attempts else NONE)
 
 
 def policy_of(name: str) -> Retry:
@@ -38,12 +47,5 @@ def policy_of(name: str) -> Retry:
     return retry_from(settings.RETRY)
 
 
-def _again(policy: Retry, run: Finish, number: int, delay: float) -> Then:
-    reason = f"Retry {number} of {policy.attempts}: {run.reason.partition(': ')[2] or run.reason}"
-    state = SCHEDULED if delay > 0 else ENQUEUED
-    return Then(state, reason[:200], run.finished_at + timedelta(seconds=delay), None)
-
-
-def _deleted(policy: Retry, job: Claimed) -> Then:
-    reason = "Retries were used up" if policy.attempts else "It failed, and its type has no retries"
-    return Then(DELETED, reason, None, registry.keep(job.job_type, DELETED))
+def _again(policy: Retry, election: Election) -> str:
+    return f"Retry {election.attempt} of {policy.attempts}: {election.reason}"

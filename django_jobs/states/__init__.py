@@ -20,11 +20,11 @@ ENDED = FINAL | {FAILED}
 """States in which no run is pending. Failed is an end that waits for a person."""
 
 MOVES: dict[str, frozenset[str]] = {
-    SCHEDULED: frozenset({SCHEDULED, ENQUEUED, PAUSED, DELETED}),
-    AWAITING: frozenset({SCHEDULED, ENQUEUED, PAUSED, DELETED}),
+    SCHEDULED: frozenset({SCHEDULED, ENQUEUED, PAUSED, FAILED, DELETED}),
+    AWAITING: frozenset({SCHEDULED, ENQUEUED, PAUSED, FAILED, DELETED}),
     ENQUEUED: frozenset({SCHEDULED, AWAITING, PROCESSING, PAUSED, FAILED, DELETED}),
     PROCESSING: frozenset({SCHEDULED, AWAITING, ENQUEUED, PAUSED, SUCCEEDED, FAILED, DELETED}),
-    PAUSED: frozenset({SCHEDULED, ENQUEUED, DELETED}),
+    PAUSED: frozenset({SCHEDULED, AWAITING, ENQUEUED, DELETED}),
     SUCCEEDED: frozenset({SCHEDULED, ENQUEUED, DELETED}),
     FAILED: frozenset({SCHEDULED, ENQUEUED, DELETED}),
     DELETED: frozenset({SCHEDULED, ENQUEUED}),
@@ -52,6 +52,13 @@ VERBS: dict[str, Verb] = {
         ),
         Verb("delete", frozenset(ALL) - {DELETED}, DELETED, "django_jobs.delete_job"),
         Verb(
+            "pause",
+            frozenset({SCHEDULED, AWAITING, ENQUEUED, PROCESSING}),
+            PAUSED,
+            "django_jobs.pause_job",
+        ),
+        Verb("resume", frozenset({PAUSED, PROCESSING}), ENQUEUED, "django_jobs.pause_job"),
+        Verb(
             "requeue",
             frozenset({SCHEDULED, AWAITING, SUCCEEDED, FAILED, DELETED}),
             ENQUEUED,
@@ -65,6 +72,14 @@ VERBS: dict[str, Verb] = {
         ),
     )
 }
+
+
+def offered(state: str, asked: str) -> list[str]:
+    """Names of the verbs that make sense for a job in that state, of which that was asked."""
+    names = [name for name, verb in VERBS.items() if state in verb.sources]
+    if state == PROCESSING:
+        names.remove("pause" if asked == "pause" else "resume")
+    return names
 
 
 def sources_of(target: str) -> frozenset[str]:

@@ -7,110 +7,103 @@ newer run.
 
 from __future__ import annotations
 
+import json
 import logging
-from collections import Counter as Tally
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime
+from operator import attrgetter
 
 from django.db import DataError, transaction
-from django.db.models import DateTimeField, F, Q, Value
-from django.db.models.functions import Coalesce
+from django.db.models import F, Q
 
-from .. import clock
+from .. import signals
 from ..conf import settings
-from ..models import Counter, Job, JobState
+from ..exceptions import FilterFailed, JobsError
+from ..models import Job
 from ..registry import registry
-from . import ENDED, ENQUEUED, FAILED, FINAL, MOVES, PROCESSING, SCHEDULED
+from . import ENDED, ENQUEUED, FAILED, MOVES, PROCESSING, SCHEDULED, asking, elections, filters
+from .careful import take, together
+from .creating import create as create
+from .creating import create_unique as create_unique
+from .dialects import statements
 from .effects import ring
+from .filters import Change
 from .leading import lead_on
-from .statements import Claimed, Finish, Statements, statements
+from .moves import SET_SIZE, Moved, Target, given_up, move_set, parts
+from .patience import PAUSES, complain, give_up, patience
+from .statements import Claimed, Finish, Statements
 
 logger = logging.getLogger("django_jobs.states")
-
-SET_SIZE = 1000
-"""Most rows that one statement locks: other writers wait for it no longer than that takes."""
 
 DEATHS = 3
 """Workers that may die under a job before it is quarantined as Failed."""
 
 
-class Moved(NamedTuple):
-    """A job that a move took along, and the state it left."""
-
-    id: int
-    queue: str
-    priority: int
-    was: str
-    run: int
-    job_type: str
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a move leads: the state, what the history says of it, and other columns that change with it."""
-
-    state: str
-    reason: str = ""
-    data: dict[str, Any] = field(default_factory=dict)
-    columns: dict[str, Any] = field(default_factory=dict)
-
-
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """What became of a set of finished runs: `stale` ones had been taken over by a newer run, or ended by somebody."""
+    """What became of a set of finished runs.
+
+    `stale` ones had been taken over by a newer run, or ended by somebody; of the `waiting` ones a filter raised.
+    """
 
     done: list[Finish]
     stale: list[Finish]
+    waiting: list[Finish] = field(default_factory=list)
+
+    def __add__(self, other: Acknowledged) -> Acknowledged:
+        return Acknowledged(self.done + other.done, self.stale + other.stale, self.waiting + other.waiting)
 
 
-def create(jobs: Sequence[Job]) -> Sequence[Job]:
-    """Store new jobs in the caller's transaction, and ring for the enqueued ones once it commits."""
-    alias = settings.DATABASE
-    if len(jobs) == 1:
-        jobs[0].save(using=alias, force_insert=True)
-    else:
-        Job.objects.using(alias).bulk_create(jobs, batch_size=SET_SIZE)
-    ring([(job.pk, job.queue, job.priority) for job in jobs if job.state == ENQUEUED])
-    return jobs
+def move(ids: Iterable[int], target: Target, *, expected: Collection[str], strict: bool = True) -> list[Moved]:
+    """Move those of the jobs that are in an `expected` state. Rows locked by somebody else are waited for.
 
-
-def move(ids: Iterable[int], target: Target, *, expected: Collection[str]) -> list[Moved]:
-    """Move those of the jobs that are in an `expected` state. Rows locked by somebody else are waited for."""
+    Raises FilterFailed when a filter does (an error of ours as it is); not `strict`: see `move_set`.
+    """
     illegal = [state for state in expected if target.state not in MOVES[state]]
     if illegal:
         raise ValueError(f"No job may move from {', '.join(sorted(illegal))} to {target.state}")
     moved: list[Moved] = []
-    for part in _parts(sorted(set(ids))):
-        moved += _move_set(Q(pk__in=part, state__in=expected), target, wait=True)
+    for part in parts(sorted(set(ids))):
+        try:
+            moved += move_set(Q(pk__in=part, state__in=expected), target, wait=True, strict=strict)
+        except FilterFailed as failure:
+            raise failure.__cause__ if isinstance(failure.__cause__, JobsError) else failure from failure
     return moved
 
 
 def move_due(at: datetime, *, limit: int = SET_SIZE) -> list[Moved]:
     """Enqueue the scheduled jobs whose time has come, at most `limit`; rows that another leader holds are skipped."""
     due = Q(state="scheduled", scheduled_at__lte=at)
-    return _move_set(due, Target(ENQUEUED, "Its time has come"), wait=False, order=("scheduled_at", "id"), limit=limit)
+    return move_set(due, Target(ENQUEUED, "Its time has come"), wait=False, order=("scheduled_at", "id"), limit=limit)
 
 
 def give_back(runs: Iterable[tuple[int, int]], worker: str, reason: str) -> list[Moved]:
     """Put claimed jobs back before those that wait, fenced by run number and worker. It counts no attempt."""
     moved: list[Moved] = []
-    for part in _parts(sorted(runs)):
+    for part in parts(sorted(runs)):
         numbers = dict(part)
         held = Q(pk__in=list(numbers), state=PROCESSING, worker=worker)
-        moved += _move_set(held, Target(ENQUEUED, reason), wait=True, runs=numbers, front=True)
+        moved += move_set(held, Target(ENQUEUED, reason, began=False), wait=True, runs=numbers, front=True)
+        for job_id in set(numbers) - {row.id for row in moved}:  # cancelled before it began, so nothing of it runs
+            asking.settle([job_id], worker, numbers[job_id])
     return moved
 
 
-def release(worker: str, reason: str, *, among: Sequence[int] | None = None) -> list[Moved]:
-    """Put back what a worker holds that is gone (or of that, what is `among` some ids). It counts no attempt."""
+def held(runs: Iterable[tuple[int, int]], worker: str) -> set[tuple[int, int]]:
+    """Those of the runs, each a job's id and its number, that this worker holds."""
+    wanted = set(runs)
+    ids = [number for number, _ in wanted]
+    rows = Job.objects.using(settings.DATABASE).filter(pk__in=ids, state=PROCESSING, worker=worker)
+    return wanted & set(rows.values_list("pk", "run"))
+
+
+def release(worker: str, reason: str) -> list[Moved]:
+    """Put back what a worker holds that is gone, uncounted. It may have begun, and so is not late any more."""
     held = Q(state=PROCESSING, worker=worker)
-    if among is not None:
-        held &= Q(pk__in=among)
+    target = Target(ENQUEUED, reason, columns={"start_before": None})
     moved: list[Moved] = []
-    while part := _move_set(held, Target(ENQUEUED, reason), wait=True, limit=SET_SIZE, front=True):
+    while part := move_set(held, target, wait=True, limit=SET_SIZE, front=True):
         moved += part
     return moved
 
@@ -125,17 +118,18 @@ def bury(job_id: int, worker: str, reason: str) -> str:
     last = f"{reason}; it is the third worker that died under this job, so it is not tried again"
     with transaction.atomic(using=settings.DATABASE):
         quarantine = Target(FAILED, last, {"deaths": DEATHS, "quarantined": True}, {"deaths": died})
-        if _move_set(held & Q(deaths__gte=DEATHS - 1), quarantine, wait=True):
-            return FAILED
+        if last_time := move_set(held & Q(deaths__gte=DEATHS - 1), quarantine, wait=True):
+            return last_time[0].state
         again = Target(ENQUEUED, reason, {"death": True}, {"deaths": died, "start_before": None})
-        return ENQUEUED if _move_set(held, again, wait=True) else ""
+        back = move_set(held, again, wait=True)
+        return back[0].state if back else ""
 
 
 def exchange(
     runs: Sequence[Finish], ids: Sequence[int], types: Sequence[str], worker: str
 ) -> tuple[Acknowledged, list[Claimed]]:
     """Acknowledge the last set and claim the next in one transaction. A claim that fails keeps the acknowledgement."""
-    if not runs or not ids:
+    if not runs or not ids or any(run.unsettled for run in runs):
         return acknowledge(runs, worker), claim(ids, types, worker)
     with transaction.atomic(using=settings.DATABASE):
         done = acknowledge(runs, worker)
@@ -152,39 +146,124 @@ def claim(ids: Sequence[int], types: Sequence[str], worker: str) -> list[Claimed
     if not ids or not types:
         return []
     store = statements(settings.DATABASE)
-    with _together(store):
-        return store.claim(ids, types, worker, clock.now())
+    if filters.hear_of_claims(tuple(types)) or signals.state_changed.receivers:
+        return _claim_heard(store, [number for number in ids if not patience.waits(number)], types, worker)
+    return take(store, ids, types, worker)
 
 
-def acknowledge(runs: Sequence[Finish], worker: str) -> Acknowledged:
-    """Record how runs ended, fenced by run number and worker, with history and counters, in one transaction."""
+def _claim_heard(store: Statements, ids: Sequence[int], types: Sequence[str], worker: str) -> list[Claimed]:
+    """Claim jobs whose filters are told. The set is halved until a job is alone for which a filter raises."""
+    if not ids:
+        return []
+    try:
+        with transaction.atomic(using=settings.DATABASE):
+            claimed = take(store, ids, types, worker)
+            filters.apply([_claimed(job) for job in claimed])
+            return claimed
+    except FilterFailed as failure:
+        if len(ids) > 1:
+            middle = len(ids) // 2
+            halves = (ids[:middle], ids[middle:])
+            return [job for half in halves for job in _claim_heard(store, half, types, worker)]
+        if patience.spend(ids[0], failure) is None:
+            move_set(Q(pk=ids[0], state=ENQUEUED), given_up(failure), wait=True, only_ours=True)
+        return []
+
+
+def _claimed(job: Claimed) -> Change:
+    return Change(job.id, job.job_type, job.queue, ENQUEUED, PROCESSING, job.run, "", job.batch)
+
+
+def acknowledge(runs: Sequence[Finish], worker: str, *, strict: bool = False) -> Acknowledged:
+    """Record how runs ended, fenced by run number and worker, with history and counters, in one transaction.
+
+    A set for which a filter raises is halved until the run is alone that it raises for; after its tries it is Failed.
+    `strict` raises FilterFailed instead.
+    """
     if not runs:
         return Acknowledged([], [])
+    try:
+        return _acknowledge(runs, worker)
+    except FilterFailed as failure:
+        if strict:
+            raise
+        if len(runs) > 1:
+            middle = len(runs) // 2
+            return acknowledge(runs[:middle], worker) + acknowledge(runs[middle:], worker)
+        (run,) = runs
+        if run.tries < len(PAUSES):
+            complain(run.id, failure, PAUSES[run.tries])
+            return Acknowledged([], [], [run._replace(tries=run.tries + 1)])
+        give_up(run.id, failure)
+        return _acknowledge([_given_up(run, failure)], worker)
+
+
+def _given_up(run: Finish, failure: FilterFailed) -> Finish:
+    """The run as a failure, in place of one that a filter would not let be recorded."""
+    target = given_up(failure)
+    keep = registry.keep(run.job_type, FAILED)
+    failed = run._replace(
+        state=FAILED, reason=target.reason[:200], result=None, data=json.dumps(target.data), keep=keep
+    )
+    return failed._replace(failed=1, then=None, unsettled=None, only_ours=True)
+
+
+def _acknowledge(runs: Sequence[Finish], worker: str) -> Acknowledged:
+    settled = [run if run.unsettled is None else elections.settled(run) for run in runs]
+    runs = sorted(settled, key=attrgetter("id"))  # all lock rows in one order, or two who lock several would deadlock
     store = statements(settings.DATABASE)
-    simple = all(run.then is None for run in runs)
-    with _together(store) if simple else transaction.atomic(using=settings.DATABASE):
-        ended = [run for run in runs if run.state in ENDED]
-        done = store.finish(ended, worker) if ended else set()
-        if not simple:
-            done |= _follow(runs, done, worker)
-    missed = [run for run in runs if run.id not in done]
-    done |= _recorded_before(missed, worker)
+    done: set[int] = set()
+    if alone := [] if signals.heard() else [run for run in runs if _may_be_plain(run)]:
+        with together(store):
+            done = store.finish(alone, worker, plain=True)
+    if rest := [run for run in runs if run.id not in done]:
+        done |= _acknowledge_fully(store, rest, worker)
+    if missed := [run for run in runs if run.id not in done]:
+        done |= _recorded_before(missed, worker)
+        for run in missed:
+            asking.settle([run.id], worker, run.run)
     return Acknowledged([run for run in runs if run.id in done], [run for run in runs if run.id not in done])
 
 
+def _may_be_plain(run: Finish) -> bool:
+    """Whether the run, by what we know of it without looking, ends and concerns nobody else: the statement decides."""
+    alone = run.then is None and run.batch is None and not run.limited and not run.keyed
+    ends = run.state in ENDED and alone
+    return ends and (run.only_ours or not filters.chosen("applied", run.job_type, run.state))
+
+
+def _acknowledge_fully(store: Statements, runs: Sequence[Finish], worker: str) -> set[int]:
+    """Record ends together with all that follows from them, in one transaction; returns the ids that were recorded."""
+    with transaction.atomic(using=settings.DATABASE):
+        ended = [run for run in runs if run.state in ENDED]
+        done = store.finish(ended, worker, plain=False) if ended else set()
+        changes = [_change(run, PROCESSING, run.state, run.reason) for run in ended if run.id in done]
+        filters.apply(changes, only_ours=all(run.only_ours for run in runs))
+        return done | _follow(runs, done, worker)
+
+
 def _follow(runs: Sequence[Finish], done: set[int], worker: str) -> set[int]:
-    """Lead failed runs on, and put back those that asked to be; returns the ids of the latter."""
+    """Lead failed runs on, and put back those that stopped before their end; returns the ids of the latter."""
     leading = [(run, run.then) for run in runs if run.id in done and run.then is not None]
     if leading:
         lead_on(settings.DATABASE, leading)
+        filters.apply([_change(run._replace(then=None), run.state, then.state, then.reason) for run, then in leading])
         ring(_bells([run.id for run, then in leading if then.state == ENQUEUED]))
-    snoozed: list[Moved] = []
+        asking.hold_back([run.id for run, _ in leading])
+    aside: list[Moved] = []
     for run in runs:
-        if run.state == SCHEDULED and run.then is not None:
+        if run.state not in ENDED and run.then is not None:
             held = Q(pk=run.id, state=PROCESSING, worker=worker)
-            later = Target(SCHEDULED, run.reason, {}, {"scheduled_at": run.then.scheduled_at, "start_before": None})
-            snoozed += _move_set(held, later, wait=True, runs={run.id: run.run})
-    return {row.id for row in snoozed}
+            due = {"scheduled_at": run.then.scheduled_at} if run.state == SCHEDULED else {}
+            target = Target(run.state, run.reason, {}, {**due, "start_before": None})
+            aside += move_set(held, target, wait=True, runs={run.id: run.run}, front=True, strict=True)
+    return {row.id for row in aside}
+
+
+def _change(run: Finish, was: str, state: str, reason: str) -> Change:
+    entered = (was, state, run.run, reason)
+    facts = (run.id, run.job_type, run.queue, *entered, run.batch, run.then is not None, run)
+    return Change(*facts, limited=run.limited, keyed=run.keyed)
 
 
 def _bells(ids: list[int]) -> list[tuple[int, str, int]]:
@@ -203,89 +282,3 @@ def explain(ids: Sequence[int], reason: str) -> None:
     """Say of enqueued jobs why they wait. It changes no state, and nothing when they have moved on."""
     waiting = Job.objects.using(settings.DATABASE).filter(pk__in=ids, state=ENQUEUED)
     waiting.exclude(state_reason=reason).update(state_reason=reason)
-
-
-def _together(store: Statements) -> AbstractContextManager[Any]:
-    """A transaction around what is more than one statement: a single one needs no BEGIN and COMMIT of its own."""
-    return nullcontext() if store.single else transaction.atomic(using=settings.DATABASE)
-
-
-def _parts(items: Sequence[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(items), SET_SIZE):
-        yield list(items[start : start + SET_SIZE])
-
-
-def _move_set(
-    which: Q,
-    target: Target,
-    *,
-    wait: bool,
-    order: Sequence[str] = ("id",),
-    limit: int | None = None,
-    runs: dict[int, int] | None = None,
-    front: bool = False,
-) -> list[Moved]:
-    """Lock the rows in one order, then write what was locked: state, history and counters in one transaction."""
-    now = clock.now()
-    with transaction.atomic(using=settings.DATABASE):
-        jobs = Job.objects.using(settings.DATABASE)
-        skip = not wait and transaction.get_connection(settings.DATABASE).features.has_select_for_update_skip_locked
-        rows = jobs.filter(which).order_by(*order).select_for_update(skip_locked=skip)
-        found = [Moved(*row) for row in rows.values_list("id", "queue", "priority", "state", "run", "job_type")[:limit]]
-        moved = [row for row in found if runs is None or runs[row.id] == row.run]
-        if not moved:
-            return []
-        for keep, ids in _by_retention(moved, target.state).items():
-            jobs.filter(pk__in=ids).update(**_columns(target, now, keep))
-        _note(moved, target, now)
-        _count(moved, target.state, now)
-        if target.state == ENQUEUED:
-            ring([(row.id, row.queue, row.priority) for row in moved], front=front)
-    return moved
-
-
-def _by_retention(moved: list[Moved], state: str) -> dict[timedelta | None, list[int]]:
-    """The ids, by how long they are to be kept: a job type may differ from the others."""
-    if state not in ENDED:
-        return {None: [row.id for row in moved]}
-    groups: dict[timedelta | None, list[int]] = {}
-    for row in moved:
-        groups.setdefault(registry.keep(row.job_type, state), []).append(row.id)
-    return groups
-
-
-def _columns(target: Target, now: datetime, keep: timedelta | None) -> dict[str, Any]:
-    columns = {
-        "state": target.state,
-        "state_at": now,
-        "state_reason": target.reason[:200],
-        "expires_at": now + keep if keep is not None else None,
-        **target.columns,
-    }
-    if target.state in ENDED:
-        columns.setdefault("finished_at", Coalesce("finished_at", Value(now), output_field=DateTimeField()))
-    return columns
-
-
-def _note(moved: list[Moved], target: Target, now: datetime) -> None:
-    JobState.objects.using(settings.DATABASE).bulk_create(
-        JobState(
-            job_id=row.id,
-            name=target.state,
-            reason=target.reason[:200],
-            created_at=now,
-            run=row.run,
-            data=target.data,
-        )
-        for row in moved
-    )
-
-
-def _count(moved: list[Moved], state: str, now: datetime) -> None:
-    """Arrivals in an end, and departures from a final state, as deltas: tabs never count final rows."""
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    deltas = [Counter(name=state, hour=hour, value=len(moved))] if state in ENDED else []
-    left = Tally(row.was for row in moved if row.was in FINAL)
-    deltas += [Counter(name=f"{was}.left", hour=hour, value=number) for was, number in left.items()]
-    if deltas:
-        Counter.objects.using(settings.DATABASE).bulk_create(deltas)
