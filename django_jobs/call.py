@@ -8,24 +8,42 @@ import math
 import types
 import typing
 import uuid
-from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from django.db.models import Model
 from django.utils.dateparse import parse_date, parse_datetime
-from django.utils.timezone import is_aware
 
 from .conf import settings
 from .exceptions import InvalidArgument, InvalidJob, PayloadTooLarge
 from .registry import JobType
+
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+_result_as_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+One = TypeVar("One")
+Made = TypeVar("Made")
 
 PLAIN = (str, int, bool, type(None))
 ACCEPTED = (
     "accepted are text, numbers, booleans, None, lists, dicts with text keys, "
     "UUID, datetime, date, Decimal, Enum and saved model instances"
 )
+
+
+def of_each(things: Iterable[One], make: Callable[[One], Made]) -> list[Made]:
+    """What `make` makes of each; an InvalidJob that it raises says of which one."""
+    made = []
+    for at, one in enumerate(things):
+        try:
+            made.append(make(one))
+        except InvalidJob as error:
+            error.at = at
+            raise
+    return made
 
 
 def encode_arguments(
@@ -37,23 +55,25 @@ def encode_arguments(
     Raises InvalidArgument naming the argument, or PayloadTooLarge.
     """
     if job_type is not None:
-        _fit_signature(job_type, args, kwargs)
+        _fit_signature(job_type, len(args), tuple(kwargs))
     plain_args = [_encode(value, f"args[{index}]") for index, value in enumerate(args)]
     plain_kwargs = {name: _encode(value, name) for name, value in kwargs.items()}
     _check_size(plain_args, plain_kwargs)
     return plain_args, plain_kwargs
 
 
-def _fit_signature(job_type: JobType, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+@lru_cache(maxsize=1024)
+def _fit_signature(job_type: JobType, count: int, names: tuple[str, ...]) -> None:
+    """Whether the function takes so many positional arguments, and keyword arguments of these names."""
     try:
-        job_type.signature.bind(*args, **kwargs)
+        job_type.signature.bind(*[None] * count, **dict.fromkeys(names))
     except TypeError as error:
         call = f"{job_type.name}{job_type.signature}".replace("'", "")  # annotations of another time are text
         raise InvalidArgument("args", f"{call} cannot be called so: {error}") from None
 
 
 def _check_size(args: list[Any], kwargs: dict[str, Any]) -> None:
-    size = len(json.dumps([args, kwargs], ensure_ascii=False).encode())
+    size = len(_as_json([args, kwargs]).encode())
     if size > settings.MAX_PAYLOAD:
         raise PayloadTooLarge(size, settings.MAX_PAYLOAD)
 
@@ -71,6 +91,21 @@ def _encode(value: Any, where: str, depth: int = 0) -> Any:
     if isinstance(value, Mapping):
         return {_key(key, where): _encode(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
     return _encode_special(value, where)
+
+
+def encode_value(value: Any, where: str) -> Any:
+    """One value as JSON has it. Raises InvalidArgument, which names `where`."""
+    return _encode(value, where)
+
+
+def plain(value: Any, where: str) -> Any:
+    """The value as JSON has it. Raises InvalidArgument naming `where`."""
+    return _encode(value, where)
+
+
+def to_json(value: Any, where: str) -> str:
+    """The value as JSON text. Raises InvalidArgument naming `where`."""
+    return json.dumps(_encode(value, where), ensure_ascii=False, allow_nan=False)
 
 
 def _key(key: Any, where: str) -> str:
@@ -125,10 +160,10 @@ def decode_arguments(job_type: JobType, args: list[Any], kwargs: dict[str, Any])
 
     Raises InvalidArgument naming the argument that does not fit its annotation.
     """
-    hints = job_type.annotations
-    if not hints:
+    if _is_plain(job_type):
         return args, kwargs
-    names = _positional_names(job_type, len(args))
+    hints = job_type.annotations
+    names = positional_names(job_type, len(args))
     return (
         [
             _decode(value, hints.get(name), f"args[{at}]")
@@ -138,7 +173,14 @@ def decode_arguments(job_type: JobType, args: list[Any], kwargs: dict[str, Any])
     )
 
 
-def _positional_names(job_type: JobType, count: int) -> list[str]:
+@lru_cache(maxsize=1024)
+def _is_plain(job_type: JobType) -> bool:
+    """Whether all arguments come back as JSON has them."""
+    return all(hint in (*PLAIN, float, Any) for hint in job_type.annotations.values())
+
+
+def positional_names(job_type: JobType, count: int) -> list[str]:
+    """Names of the parameters that so many positional arguments fill; an empty text for each that is too many."""
     names: list[str] = []
     for parameter in job_type.signature.parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
@@ -221,7 +263,7 @@ def encode_result(value: Any) -> tuple[str | None, bool]:
     if value is None:
         return None, False
     try:
-        text = json.dumps(_encode(value, "result"), ensure_ascii=False, allow_nan=False)
+        text = _result_as_json(_encode(value, "result"))
     except Exception:  # noqa: BLE001  (a container of the job's own may raise anything when it is read)
         return json.dumps(clean_text(_text_of(value))[: settings.MAX_PAYLOAD // 4]), True
     if len(text) > settings.MAX_PAYLOAD:
@@ -239,21 +281,6 @@ def _text_of(value: Any) -> str:
 def clean_text(text: str) -> str:
     """Text that every database can store: without NUL, lone surrogates replaced."""
     return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def aware_moment(when: Any, now: datetime, name: str) -> datetime | None:
-    """A time that a caller gave: an aware datetime, or a timedelta from `now`. Raises InvalidJob with that name."""
-    if when is None:
-        return None
-    if isinstance(when, timedelta):
-        try:
-            return now + when
-        except OverflowError:
-            raise InvalidJob(name, f"is {when!r}, which is beyond the calendar") from None
-    if isinstance(when, datetime) and is_aware(when):
-        return when
-    problem = "a datetime without a time zone" if isinstance(when, datetime) else repr(when)
-    raise InvalidJob(name, f"is {problem}; give an aware datetime, or a timedelta from now")
 
 
 def as_python(job_type: str, args: list[Any], kwargs: dict[str, Any]) -> str:

@@ -3,160 +3,143 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
+from django.db import transaction
+from django.db.models import F
 
-from . import clock, events, monitoring, queues, states
-from .call import aware_moment, encode_arguments
-from .exceptions import InvalidJob, StillRunning, UnknownJobType, UnknownQueue
+from . import clock, events, monitoring, states, storing
+from .conf import settings
+from .creation import Call as Call
+from .creation import Options as Options
+from .creation import build, resolve
+from .exceptions import InvalidJob, StillRunning
 from .models import Job
-from .registry import JobType, registry
-from .states import machine
-from .states.machine import Moved, Target
+from .moments import aware_moment
+from .policies import edges
+from .registry import JobType
+from .states import asking, machine
+from .states.moves import Moved, Target
 
 LOOK = 0.5
 """Seconds after which `wait` looks at the row, even though no event came."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a call is to be stored; what is None comes from the job type."""
-
-    queue: str | None = None
-    priority: int | None = None
-    run_after: datetime | timedelta | None = None
-    """When it is due: an aware datetime, or a timedelta from now. The past means at once."""
-    expires: timedelta | datetime | None = None
-    """Do not start later than this: a timedelta from when it is due, or an aware datetime."""
-    created_by: Any = None
-    tags: Sequence[str] = field(default_factory=tuple)
-
-    def merged(self, **changes: Any) -> Options:
-        unknown = sorted(set(changes) - set(self.__dataclass_fields__))
-        if unknown:
-            known = ", ".join(self.__dataclass_fields__)
-            raise InvalidJob(unknown[0], f"is no option of a call; options are {known}")
-        return replace(self, **changes)
-
-
-Call = tuple[tuple[Any, ...], Mapping[str, Any]]
 
 
 def enqueue(job_type: JobType | str, calls: Iterable[Call], options: Options | None = None) -> list[Job]:
     """Store a job for each call, in the caller's transaction; workers hear of them once it commits.
 
     `job_type` may be a name: of a type registered here, or one that a live server publishes.
-    Raises InvalidJob naming the field; nothing is stored then.
+    Raises InvalidJob naming the field, EnqueueCancelled when a filter refuses a call, DuplicateJob where that is asked
+    for; nothing is stored then.
     """
-    known, name = _resolve(job_type)
-    template = _template(known, name, options or Options())
-    jobs = []
-    for args, kwargs in calls:
-        plain_args, plain_kwargs = encode_arguments(known, tuple(args), kwargs)
-        jobs.append(Job(**template, args=plain_args, kwargs=plain_kwargs))
+    options = options or Options()
+    known, name = resolve(job_type)
+    options = replace(options, after=edges.awaited(options.after, options.on))
+    jobs = build(known, name, calls, options)
     if jobs:
-        machine.create(jobs)
-        if jobs[0].state == states.SCHEDULED:
-            _announce_due(jobs[0])
+        jobs = _store(jobs, known, options)
+        if due := [job for job in jobs if job.state == states.SCHEDULED]:
+            _announce_due(min(due, key=_due))
     return jobs
+
+
+def _store(jobs: list[Job], known: JobType | None, options: Options) -> list[Job]:
+    if options.after is None:
+        return storing.store(jobs, known, options)
+    with transaction.atomic(using=settings.DATABASE):
+        stored = storing.store(jobs, known, options)
+        edges.draw([job for job, found in zip(jobs, stored, strict=True) if found is job], options.after)
+    return stored
 
 
 aenqueue = sync_to_async(enqueue, thread_sensitive=True)
 
 
-def _resolve(job_type: JobType | str) -> tuple[JobType | None, str]:
-    if isinstance(job_type, JobType):
-        return job_type, job_type.name
-    known = registry.find(job_type)
-    if known is None and job_type not in (published := monitoring.published_types()):
-        raise UnknownJobType(job_type, published.union(registry.names()))
-    return known, known.name if known else job_type
-
-
-def _template(known: JobType | None, name: str, options: Options) -> dict[str, Any]:
-    """The columns that all jobs of one call share, checked."""
-    now = clock.now()
-    due = aware_moment(options.run_after, now, "run_after")
-    waits = due if due is not None and due > now else None
-    state = states.SCHEDULED if waits else states.ENQUEUED
-    by = options.created_by
-    if by is not None and not hasattr(by, "get_username"):
-        raise InvalidJob("created_by", f"is {by!r:.100}; give a user, or None")
-    return {
-        "job_type": name,
-        "queue": _queue(options.queue or (known.queue if known else "default")),
-        "priority": _priority(options.priority if options.priority is not None else known.priority if known else 0),
-        "state": state,
-        "created_state": state,
-        "state_at": now,
-        "created_at": now,
-        "scheduled_at": due,
-        "start_before": _start_before(options.expires or (known.expires if known else None), waits or now),
-        "created_by_id": getattr(by, "pk", None),
-        "created_by_name": "" if by is None else by.get_username()[:150],
-        "tags": _tags(options.tags),
-    }
-
-
-def _queue(name: str) -> str:
-    if name not in queues.names():
-        raise UnknownQueue(name, queues.names())
-    return name
-
-
-def _priority(value: Any) -> int:
-    if type(value) is not int or not -100 <= value <= 100:
-        raise InvalidJob("priority", f"is {value!r}; a priority is a whole number from -100 to 100, higher first")
-    return value
-
-
-def _tags(tags: Sequence[str]) -> list[str]:
-    if isinstance(tags, str) or not all(isinstance(tag, str) and 0 < len(tag) <= 100 for tag in tags):
-        raise InvalidJob("tags", f"is {tags!r}; tags are a list of texts of 1 to 100 characters")
-    return list(dict.fromkeys(tags))
-
-
-def _start_before(expires: timedelta | datetime | None, due: datetime) -> datetime | None:
-    return aware_moment(expires, due, "expires")
-
-
 def _announce_due(job: Job) -> None:
-    events.publish("scheduled", at=job.scheduled_at.timestamp() if job.scheduled_at else 0)
+    events.publish("scheduled", at=_due(job))
 
 
-def cancel(ids: Iterable[int], *, by: Any = None) -> list[int]:
-    """Move waiting and running jobs to Deleted, "Cancelled by …"; returns the ids that moved."""
-    return _apply("cancel", ids, f"Cancelled{_by(by)}", by)
+def _due(job: Job) -> float:
+    return job.scheduled_at.timestamp() if job.scheduled_at else 0
 
 
-def delete(ids: Iterable[int], *, by: Any = None) -> list[int]:
-    """Move jobs of any state to Deleted; their rows stay until their retention ends. Returns the ids that moved."""
-    return _apply("delete", ids, f"Deleted{_by(by)}", by)
+def cancel(
+    ids: Iterable[int], *, by: Any = None, force: bool = False, expected: Collection[str] | None = None
+) -> list[int]:
+    """Move waiting and running jobs to Deleted, "Cancelled by …"; returns the ids that moved.
+
+    A running job hears of it by its context. `force` ends its worker process instead, also for jobs that were
+    cancelled before and still run; what else that worker ran goes back to its queue, uncounted. `expected` narrows the
+    states from which they are taken.
+    """
+    ids = list(ids)
+    again = asking.force(ids) if force and (expected is None or states.DELETED in expected) else []
+    data = {"forced": True} if force else {}
+    return _apply("cancel", ids, f"Cancelled{_by(by)}", by, data=data, expected=expected) + again
 
 
-def requeue(ids: Iterable[int], *, by: Any = None) -> list[int]:
-    """Run jobs again, or at once if they were scheduled; counts failed attempts anew. Returns the ids that moved."""
-    anew = {"failures": 0, "deaths": 0, "result": None, "finished_at": None, "start_before": None}
-    return _apply("requeue", ids, f"Requeued{_by(by)}", by, columns=anew)
+def pause(ids: Iterable[int], *, by: Any = None, expected: Collection[str] | None = None) -> list[int]:
+    """Pause waiting jobs at once, and ask running ones to stop at their next checkpoint; returns the ids of both.
+
+    `expected` narrows the states in which that is done.
+    """
+    return asking.pause(ids, _by(by), _data(by), _from("pause", expected))
 
 
-def reschedule(ids: Iterable[int], when: datetime | timedelta, *, by: Any = None) -> list[int]:
-    """Run jobs at `when` instead; a time in the past enqueues them. Returns the ids that moved."""
+def resume(ids: Iterable[int], *, by: Any = None, expected: Collection[str] | None = None) -> list[int]:
+    """Let paused jobs go on from their last checkpoint, and take back a pause that was asked; returns the ids.
+
+    `expected` narrows the states in which that is done.
+    """
+    return asking.resume(ids, _by(by), _data(by), _from("resume", expected))
+
+
+def delete(ids: Iterable[int], *, by: Any = None, expected: Collection[str] | None = None) -> list[int]:
+    """Move jobs of any state to Deleted; their rows stay until their retention ends. Returns the ids that moved.
+
+    `expected` narrows the states from which they are taken: a job that runs by now is left alone.
+    """
+    return _apply("delete", ids, f"Deleted{_by(by)}", by, expected=expected)
+
+
+def requeue(
+    ids: Iterable[int], *, by: Any = None, from_checkpoint: bool = False, expected: Collection[str] | None = None
+) -> list[int]:
+    """Run jobs again, or at once if they were scheduled; counts failed attempts anew. Returns the ids that moved.
+
+    They start from their beginning, or `from_checkpoint`. `expected` narrows the states from which they are taken.
+    """
+    anew: dict[str, Any] = {"failures": 0, "deaths": 0, "result": None, "asked": ""}
+    anew |= {"finished_at": None, "start_before": None}
+    if not from_checkpoint:
+        anew["anew_after"] = F("run")
+    return _apply("requeue", ids, f"Requeued{_by(by)}", by, columns=anew, expected=expected)
+
+
+def reschedule(
+    ids: Iterable[int], when: datetime | timedelta, *, by: Any = None, expected: Collection[str] | None = None
+) -> list[int]:
+    """Run jobs at `when` instead; a time in the past enqueues them. Returns the ids that moved.
+
+    `expected` narrows the states from which they are taken.
+    """
     now = clock.now()
     due = aware_moment(when, now, "when")
     if due is None:
         raise InvalidJob("when", "is None; give an aware datetime, or a timedelta from now")
-    columns = {"scheduled_at": due, "start_before": None, "finished_at": None}
-    moved = _apply("reschedule", ids, f"Rescheduled{_by(by)}", by, columns=columns)
+    columns = {"scheduled_at": due, "start_before": None, "finished_at": None, "asked": ""}
+    moved = _apply("reschedule", ids, f"Rescheduled{_by(by)}", by, columns=columns, expected=expected)
     if moved:
         events.publish("scheduled", at=due.timestamp())
     return moved
 
 
+apause = sync_to_async(pause, thread_sensitive=True)
+aresume = sync_to_async(resume, thread_sensitive=True)
 acancel = sync_to_async(cancel, thread_sensitive=True)
 adelete = sync_to_async(delete, thread_sensitive=True)
 arequeue = sync_to_async(requeue, thread_sensitive=True)
@@ -167,6 +150,16 @@ def _by(user: Any) -> str:
     return f" by {user.get_username()}" if user is not None else ""
 
 
+def _data(user: Any) -> dict[str, Any]:
+    return {} if user is None else {"by": user.get_username()}
+
+
+def _from(name: str, expected: Collection[str] | None) -> frozenset[str]:
+    """The states from which the verb takes jobs."""
+    sources = states.VERBS[name].sources
+    return sources if expected is None else sources.intersection(expected)
+
+
 def _apply(
     name: str,
     ids: Iterable[int],
@@ -174,19 +167,20 @@ def _apply(
     by: Any,
     *,
     columns: dict[str, Any] | None = None,
+    data: dict[str, Any] | None = None,
     expected: Collection[str] | None = None,
 ) -> list[int]:
     verb = states.VERBS[name]
-    data = {"by": by.get_username()} if by is not None else {}
-    target = Target(verb.target, reason, data, columns or {})
-    moved: list[Moved] = machine.move(ids, target, expected=expected or verb.sources)
-    return [row.id for row in moved]
+    target = Target(verb.target, reason, {**_data(by), **(data or {})}, columns or {})
+    moved: list[Moved] = machine.move(ids, target, expected=_from(name, expected))
+    return [row.id for row in moved if row.state == verb.target]
 
 
-def wait(job_id: int, timeout: float) -> Job:
+def wait(job_id: int, timeout: float, *, before_pause: Callable[[], None] | None = None) -> Job:
     """The job once it has ended (Succeeded, Failed or Deleted).
 
     Raises StillRunning, a TimeoutError, after `timeout` seconds. An event wakes it; where none comes, it looks anyway.
+    `before_pause` is called after each look that is not the last one.
     """
     with events.listen("ended") as listener:
         end = time.monotonic() + timeout
@@ -197,6 +191,8 @@ def wait(job_id: int, timeout: float) -> Job:
             left = end - time.monotonic()
             if left <= 0:
                 raise StillRunning(job_id, job.state, timeout)
+            if before_pause is not None:
+                before_pause()
             _until_ended(listener, job_id, min(left, LOOK))
 
 
