@@ -11,18 +11,22 @@ from .bells import (
     portion,
     put_back,
     ring,
+    rung,
     split,
     waiting,
 )
+from .commands import COMMAND, Order, send
 from .lines import Line, Unreachable, by_connection, connect, facts, hang_up, line
 from .neighbour import BellJob, JobQueue
 
 __all__ = [
     "BANDS",
     "BLOCK",
+    "COMMAND",
     "BellJob",
     "JobQueue",
     "Line",
+    "Order",
     "Unreachable",
     "band",
     "by_connection",
@@ -37,6 +41,8 @@ __all__ = [
     "portion",
     "put_back",
     "ring",
+    "rung",
+    "send",
     "split",
     "waiting",
 ]

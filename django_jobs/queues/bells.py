@@ -60,13 +60,14 @@ def names() -> list[str]:
 def ring(bells: Iterable[tuple[int, str, int]], *, front: bool = False, address: str = "") -> bool:
     """Push a bell for each (id, queue, priority); whether all of them arrived. Never raises for a Redis that is away.
 
+    Those of queues that this process does not know are not rung.
     `address` is where only the servers that publish it listen; `front` puts the bells before those that wait.
     """
     lists: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for job_id, queue, priority in bells:
         name = band(queue + (f"@{address}" if address else ""), priority)
         lists[queue][name].append(f"{PREFIX}{job_id}")
-    arrived = [_push(queue, named, front) for queue, named in lists.items() if queue in django_settings.RQ_QUEUES]
+    arrived = [queue in django_settings.RQ_QUEUES and _push(queue, named, front) for queue, named in lists.items()]
     return all(arrived)
 
 
@@ -146,6 +147,16 @@ def waiting(queue: str, addresses: Iterable[str] = ()) -> set[int]:
     finally:
         client.close()
     return found
+
+
+def rung(queue: str, addresses: Iterable[str] = ()) -> bool:
+    """Whether Redis has any bell (or job of RQ's own) of the queue, at these addresses too. Raises `Unreachable`."""
+    client = connect(queue, timeout=2.0)
+    try:
+        names = {name for address in ("", *addresses) for name in keys_of([queue], address)}
+        return bool(client.exists(*names))
+    finally:
+        client.close()
 
 
 def forget_addresses(queue: str, alive: Iterable[str]) -> None:

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from .. import clock, monitoring, queues, states
-from ..states import machine
+from ..conf import settings
+from ..models import Counter
+from ..policies import batches, continuations
+from ..states import machine, moves
+from ..states.patience import patience
 from . import routing
 
 logger = logging.getLogger("django_jobs.server")
@@ -22,23 +26,37 @@ ROUNDS = 10
 def dispatch_due() -> float | None:
     """Enqueue the jobs whose time has come; returns the seconds until the next one's."""
     for _ in range(ROUNDS):
-        if len(machine.move_due(clock.now())) < machine.SET_SIZE:
+        if len(machine.move_due(clock.now())) < moves.SET_SIZE:
             break
     else:
         return 0.0
-    scheduled = monitoring.jobs().filter(state=states.SCHEDULED)
+    scheduled = monitoring.jobs().filter(state=states.SCHEDULED).exclude(pk__in=patience.waiting())
     nearest = scheduled.order_by("scheduled_at").values_list("scheduled_at", flat=True).first()
-    return None if nearest is None else max(0.0, (nearest - clock.now()).total_seconds())
+    waits = [] if nearest is None else [max(0.0, (nearest - clock.now()).total_seconds())]
+    return min((seconds for seconds in (*waits, patience.next()) if seconds is not None), default=None)
 
 
-def sweep() -> None:
+def release() -> float | None:
+    """End batches that are through, cancel members of cancelled ones, start what waits for something that has ended.
+
+    Returns 0 when more is waiting.
+    """
+    more = [all(catch_up() for _ in range(ROUNDS)) for catch_up in (batches.catch_up, continuations.catch_up)]
+    return 0.0 if any(more) else None
+
+
+def sweep(names: list[str] | None = None) -> None:
     """Ring again for enqueued jobs without a bell: Redis was flushed, restarted or away, or a stock worker ate it.
 
     A job whose type no live server knows is not rung; it says so until one does.
+    `names` are the queues: if they are not given, all that this process knows.
     """
+    names = queues.names() if names is None else names
+    if not names:
+        return
     addresses = routing.addresses()
     paused = monitoring.paused_queues()
-    for queue in queues.names():
+    for queue in names:
         _drop_expired(queue)
         if queue in paused:
             continue
@@ -55,6 +73,7 @@ def sweep() -> None:
             ]
             if missing and queues.ring(missing):
                 logger.warning("Queue %r: rang again for %d job(s) whose bell was lost", queue, len(missing))
+                Counter.add(settings.DATABASE, Counter.RUNG, len(missing))
             _explain([row for row in rows if row[2] not in known], bool(known))
 
 
@@ -80,4 +99,4 @@ def _explain(rows: list[tuple[int, int, str]], anyone: bool) -> None:
 def _drop_expired(queue: str) -> None:
     """Delete waiting jobs that can no longer start in time, though no worker came to see their bell."""
     late = monitoring.jobs().filter(state=states.ENQUEUED, queue=queue, start_before__lte=clock.now())
-    routing.expire(list(late.values_list("pk", flat=True)[: machine.SET_SIZE]))
+    routing.expire(list(late.values_list("pk", flat=True)[: moves.SET_SIZE]))

@@ -16,8 +16,9 @@ import psutil
 from django.db import DataError, IntegrityError, OperationalError, close_old_connections, connections, transaction
 from django.db import Error as DatabaseError
 
-from .. import __version__, clock, monitoring
+from .. import __version__, clock, monitoring, queues
 from ..conf import settings
+from ..declared import declarations
 from ..models import Server
 
 logger = logging.getLogger("django_jobs.server")
@@ -45,6 +46,8 @@ class ServerOptions:
     weights: dict[str, float] = field(default_factory=dict)
     """How often each queue comes first; empty for strict order."""
     processes: int = 1
+    threads: int = 1
+    """Jobs that each process runs at a time."""
     scheduler: bool = True
     grace: float = 30.0
     max_jobs: int | None = None
@@ -210,6 +213,7 @@ def prepare_database() -> None:
 def register(name: str, kind: str, options: ServerOptions, parent: Server | None = None) -> Server:
     """Write this process's row."""
     now = clock.now()
+    slots = {Server.Kind.SUPERVISOR: options.processes * options.threads, Server.Kind.WORKER: options.threads}
     facts = {
         "kind": kind,
         "parent": parent,
@@ -217,10 +221,11 @@ def register(name: str, kind: str, options: ServerOptions, parent: Server | None
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "version": __version__,
-        "queues": options.queues,
+        "queues": queues.names() if kind == Server.Kind.SCHEDULER else options.queues,
         "types": options.types if parent is None else [],
+        "schedules": declarations.ids() if parent is None else [],
         "address": options.address,
-        "slots": {Server.Kind.SUPERVISOR: options.processes, Server.Kind.WORKER: 1}.get(Server.Kind(kind), 0),
+        "slots": slots.get(Server.Kind(kind), 0),
         "wanted": "",
         "started_at": now,
         "heartbeat_at": now,

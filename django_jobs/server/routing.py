@@ -7,8 +7,9 @@ from collections.abc import Collection, Iterable
 
 from .. import clock, monitoring, queues, states
 from ..models import Job
+from ..policies import batches
 from ..states import machine
-from ..states.machine import Target
+from ..states.moves import Target
 
 Bell = tuple[int, str, int]
 NOBODY = "No worker knows this type"
@@ -25,10 +26,15 @@ def forward(ids: Iterable[int], types: Collection[str]) -> list[Bell]:
     late: list[int] = []
     strange: dict[str, list[Job]] = defaultdict(list)
     locked: list[Job] = []
+    cancelled: dict[int, list[int]] = defaultdict(list)
     paused = monitoring.paused_queues()
-    for job in rows.only("queue", "priority", "job_type", "start_before", "state_reason").order_by("id"):
+    found = list(rows.only("queue", "priority", "job_type", "start_before", "state_reason", "batch").order_by("id"))
+    stopped = batches.cancelled_among({job.batch_id for job in found if job.batch_id is not None})
+    for job in found:
         if job.start_before is not None and job.start_before <= now:
             late.append(job.pk)
+        elif job.batch_id in stopped:
+            cancelled[job.batch_id].append(job.pk)
         elif job.queue in paused:
             continue  # whoever resumes the queue rings again, and so does the sweep when the pause is over
         elif job.job_type not in types:
@@ -36,6 +42,9 @@ def forward(ids: Iterable[int], types: Collection[str]) -> list[Bell]:
         else:
             locked.append(job)
     expire(late)
+    for batch, members in cancelled.items():
+        target = Target(states.DELETED, batches.cancelled(stopped[batch]))
+        machine.move(members, target, expected={states.ENQUEUED})
     if strange:
         _hand_over(strange)
     return [(job.pk, job.queue, job.priority) for job in locked]
@@ -45,7 +54,7 @@ def expire(ids: list[int]) -> None:
     """Delete jobs that could not start in time."""
     if ids:
         target = Target(states.DELETED, "Expired: it could not start in time")
-        machine.move(ids, target, expected={states.ENQUEUED})
+        machine.move(ids, target, expected={states.ENQUEUED}, strict=False)
 
 
 def _hand_over(strange: dict[str, list[Job]]) -> None:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-import random
 import secrets
 import select
 import signal
 import sys
 import time
-from dataclasses import dataclass, field
 
 from django.db import Error as DatabaseError
 from django.db import connections
 
-from .. import queues
+from .. import queues, slas
 from ..conf import settings
+from ..declared import sync
 from ..models import Server
-from ..states import machine
-from .health import Pulse, serve
+from ..states import asking, machine
+from . import orders, overrun
+from .children import PROBE, SCHEDULER, WORKER, Child, child_main, ended
+from .health import Pulse
 from .process import (
     CLOCK_INTERVAL,
     ENDED,
@@ -36,29 +37,9 @@ from .process import (
     register,
     sign_of_life,
 )
-from .scheduler import Scheduler
 from .shared import Shared
-from .worker import JobWorker
 
 logger = logging.getLogger("django_jobs.server")
-
-WORKER = Server.Kind.WORKER
-SCHEDULER = Server.Kind.SCHEDULER
-PROBE = "probe"
-
-
-@dataclass
-class Child:
-    """A process that the supervisor forks, and forks anew when it dies."""
-
-    kind: str
-    queues: list[str]
-    name: str = ""
-    pid: int = 0
-    shared: Shared = field(default_factory=Shared)
-    born: float = 0.0
-    respawn_at: float = 0.0
-    failures: int = 0
 
 
 class Supervisor:
@@ -73,7 +54,9 @@ class Supervisor:
         # Children of an earlier server of this name may still be alive, or hold jobs: no two may share a name.
         self.start = secrets.token_hex(2)
         groups = queues.by_connection(options.queues)
-        self.children = [Child(WORKER, group) for group in groups for _ in range(options.processes)]
+        self.children = [
+            Child(WORKER, group, shared=Shared(options.threads)) for group in groups for _ in range(options.processes)
+        ]
         if options.scheduler:
             self.children.append(Child(SCHEDULER, options.queues))
         if health_port is not None:
@@ -83,6 +66,7 @@ class Supervisor:
             [
                 Duty("The heartbeat", settings.HEARTBEAT_INTERVAL, self._sign_of_life),
                 Duty("The orders", 1.0, self._follow_orders),
+                Duty("The time limits", 0.5, lambda: overrun.kill_late(self._living())),
                 Duty("The clock", CLOCK_INTERVAL, measure_clock),
             ]
         )
@@ -92,6 +76,7 @@ class Supervisor:
         prepare_database()
         measure_clock()
         self.row = register(self.options.name, Server.Kind.SUPERVISOR, self.options)
+        sync()
         self._wake, wake = os.pipe()
         os.set_blocking(wake, False)
         os.set_blocking(self._wake, False)
@@ -114,6 +99,9 @@ class Supervisor:
     def _workers(self) -> list[Child]:
         return [child for child in self.children if child.kind == WORKER]
 
+    def _living(self) -> list[Child]:
+        return [child for child in self._workers() if child.pid]
+
     def _sleep(self, seconds: float) -> None:
         """Wait; a signal (a child that died, a request to stop) ends the wait."""
         connections.close_all()
@@ -129,7 +117,8 @@ class Supervisor:
         self.spawned += 1
         child.name = f"{self.row.name}/{self.start}.{self.spawned}"
         child.born = time.monotonic()
-        child.shared.job_id = 0
+        child.shared.clear()
+        child.overran = []
         close_connections()
         queues.hang_up()
         sys.stdout.flush()
@@ -146,7 +135,7 @@ class Supervisor:
     def _reap(self, how: str) -> None:
         """See which children ended, and put back at once what they held."""
         for child in self.children:
-            if child.pid and (status := _ended(child.pid)) is not None:
+            if child.pid and (status := ended(child.pid)) is not None:
                 pid, child.pid = child.pid, 0
                 self._bury(child, pid, status, how)
 
@@ -157,6 +146,9 @@ class Supervisor:
         if code == ENDED or (code in {0, RECYCLE} and self.stop):
             child.respawn_at = float("inf")
             logger.info("%s %s (pid %d) ended", child.kind.capitalize(), child.name, pid)
+        elif child.shared.condemned:
+            how, reason = "was ended", overrun.REASON if child.overran else orders.FORCED
+            logger.info("Worker %s (pid %d) %s: %s", child.name, pid, how, reason)
         elif code == RECYCLE:
             logger.info("%s %s (pid %d) is replaced by a fresh one", child.kind.capitalize(), child.name, pid)
         else:
@@ -171,13 +163,16 @@ class Supervisor:
             logger.warning("What %s held is left to the watchdog: %s", child.name, error)
 
     def _take_over(self, child: Child, reason: str, how: str) -> None:
-        """Only the job that was running counts the death, and only one that nobody asked for."""
+        """Only jobs that were running when it died count the death, and only one that nobody asked for."""
         if child.kind == WORKER:
-            if child.shared.job_id and how == "died" and machine.bury(child.shared.job_id, child.name, reason):
-                logger.error(
-                    "Job %d was running when %s", child.shared.job_id, reason, extra={"job_id": child.shared.job_id}
-                )
+            ran = sorted(slot.job_id for slot in child.shared.running())
+            slas.observe_killed(ran, child.name)
+            for job_id in ran if how == "died" else ():
+                if machine.bury(job_id, child.name, reason):
+                    logger.error("Job %d was running when %s", job_id, reason, extra={"job_id": job_id})
+            overrun.fail(child.overran, child.name)
             machine.release(child.name, f"Put back: {reason}")
+            asking.settle(ran, child.name)
         Server.objects.using(settings.DATABASE).filter(name=child.name).delete()
 
     def _end(self) -> None:
@@ -206,8 +201,8 @@ class Supervisor:
                     pass
 
     def _sign_of_life(self) -> None:
-        living = [child for child in self._workers() if child.pid]
-        busy = sum(child.shared.job_id != 0 for child in living)
+        living = self._living()
+        busy = sum(len(child.shared.running()) for child in living)
         if not sign_of_life(self.row, busy=busy, **self._vitals.measure()):
             logger.warning("Server %s had been declared dead; it registers again", self.row.name)
             self.row = register(self.options.name, Server.Kind.SUPERVISOR, self.options)
@@ -219,68 +214,7 @@ class Supervisor:
         wanted = rows.values_list("wanted", flat=True).first() or ""
         for child in self._workers():
             child.shared.quiet = wanted == Server.Wanted.QUIET
+        orders.end_condemned({slot.job_id: child for child in self._living() for slot in child.shared.running()})
         if wanted == Server.Wanted.STOP and not self.stop:
             logger.info("Server %s was asked to stop", self.row.name)
             self.stop.request()
-
-
-def _ended(pid: int) -> int | None:
-    """The wait status of a child that has ended, None while it lives."""
-    try:
-        done, status = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return 1 << 8
-    return status if done else None
-
-
-def child_main(child: Child, supervisor: Supervisor) -> None:
-    """The life of a forked child. It does not return."""
-    status = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        os.setpgid(0, 0)  # Ctrl-C in the terminal is for the supervisor, which stops its children in good order
-        random.seed()
-        status = _probe(supervisor) if child.kind == PROBE else _child_work(child, supervisor)
-    except BaseException:
-        logger.exception("%s %s ends because of an error", child.kind.capitalize(), child.name)
-    finally:
-        connections.close_all()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-
-
-def _probe(supervisor: Supervisor) -> int:
-    signal.signal(signal.SIGTERM, lambda signum, frame: os._exit(0))
-    serve(supervisor.pulse, ("", supervisor.health_port or 0), os.getppid())
-    return 0
-
-
-def _child_work(child: Child, supervisor: Supervisor) -> int:
-    stop = Stop()
-    stop.on_signals()
-    if supervisor.stop:  # it was asked to stop while we were being forked
-        stop.request()
-    options, parent = supervisor.options, supervisor.row
-    row = persistently(lambda: register(child.name, child.kind, options, parent), "The start waits", lambda: bool(stop))
-    measure_clock()
-    if child.kind == SCHEDULER:
-        Scheduler(row, stop).run()
-        return RECYCLE
-    worker = _connected_worker(child, options, row, stop)
-    return RECYCLE if worker and worker.work() else ENDED
-
-
-def _connected_worker(child: Child, options: ServerOptions, row: Server, stop: Stop) -> JobWorker | None:
-    """The worker, as soon as Redis can be reached."""
-    troubled = False
-    while not stop:
-        try:
-            return JobWorker(child.queues, options, row, stop, child.shared)
-        except (queues.Unreachable, OSError) as error:
-            if not troubled:
-                logger.warning("Worker %s: Redis cannot be reached, trying again every second: %s", row.name, error)
-            troubled = True
-            stop.event.wait(1.0)
-    return None

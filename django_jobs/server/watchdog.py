@@ -9,7 +9,7 @@ import logging
 import time
 from datetime import datetime, timedelta
 
-from .. import clock, monitoring, states
+from .. import alerts, clock, monitoring, states
 from ..conf import settings
 from ..models import Server
 from ..states import machine
@@ -49,6 +49,7 @@ class Watchdog:
         supervisors = Server.objects.using(settings.DATABASE).filter(pk__in=silent, parent=None, children=None)
         for row in supervisors:
             logger.warning("Server %s shows no sign of life", row.name)
+            alerts.server_died(row)
             row.delete()
 
     def _silent(self) -> list[int]:

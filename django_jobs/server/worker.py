@@ -8,30 +8,31 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
 from django.db import Error as DatabaseError
-from rq.command import handle_command, parse_payload
 from rq.exceptions import NoSuchJobError
 from rq.job import Job as RQJob
-from rq.suspension import is_suspended
 from rq.worker import SimpleWorker, WorkerStatus
 
-from .. import execution, queues
+from .. import control, eventloop, execution, monitoring, queues, slas, states
 from ..conf import settings
 from ..models import Server
+from ..registry import JobType, registry
 from ..states import machine
-from ..states.statements import Claimed
+from ..states.statements import Claimed, Finish
 from . import routing
-from .hand import Hand
-from .keeper import Keeper, acknowledge, give_back, report, takes_each
+from .crew import Alone, Team
+from .ear import Ear
+from .hand import Hand, Running
+from .heart import Heart
+from .keeper import Keeper, acknowledge, finish_deferred, give_back, report
 from .lists import Lists
-from .pace import Pace
 from .process import POISON, Freshness, ServerOptions, Stop, Vitals, orphaned, persistently, sign_of_life
+from .scribe import Scribe, write_consoles
 from .shared import Shared
+from .zygote import Zygote, ZygoteGone
 
 logger = logging.getLogger("django_jobs.server")
 
@@ -39,7 +40,15 @@ logger = logging.getLogger("django_jobs.server")
 class JobWorker(SimpleWorker):
     """One child process of `runjobs`: claims sets of jobs, runs them, acknowledges them in sets."""
 
-    def __init__(self, names: Sequence[str], options: ServerOptions, row: Server, stop: Stop, shared: Shared) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        options: ServerOptions,
+        row: Server,
+        stop: Stop,
+        shared: Shared,
+        zygote: Zygote | None = None,
+    ) -> None:
         self.client = queues.connect(names[0], timeout=queues.BLOCK + 5)
         super().__init__(
             [queues.JobQueue(name, connection=self.client) for name in names],  # type: ignore[no-untyped-call]
@@ -53,14 +62,17 @@ class JobWorker(SimpleWorker):
         self.stop = stop
         self.lists = Lists(names, options.address, options.weights)
         self.types = options.types
-        self.hand = Hand()
-        self.pace = Pace()
+        self.hand = Hand(options.threads)
+        crew = Alone if options.threads == 1 else Team
+        self.crew: Alone | Team = crew(self.hand, self._run, stop)
         self._freshness = Freshness()
         self._vitals = Vitals()
         self.suspended = False
-        self.done = 0
-        self._shared = shared
-        self._keeper = Keeper(self.hand, row.name, self._sign_of_life)
+        self.shared = shared
+        self._zygote = zygote
+        self._keeper = Keeper(self.hand, row.name)
+        self._heart = Heart(row.name, self._sign_of_life)
+        self._scribe = Scribe()
         self._ear = Ear(self)
 
     def _set_connection(self, connection: Any) -> Any:
@@ -68,18 +80,29 @@ class JobWorker(SimpleWorker):
 
     def work(self, *args: Any, **kwargs: Any) -> bool:
         """Take and run jobs until asked to stop; True when the process should be replaced by a fresh one."""
+        control.runs.stop = self.stop
+        eventloop.shared.open()
+        self._heart.start()
         self._ear.start()
         self._keeper.start()
+        self._scribe.start()
+        self.crew.start()
         recycle = False
         try:
             while not self.stop and not recycle:
-                if not self._cycle() and self.options.burst:
+                if not self._cycle() and self.options.burst and not self.hand.busy:
                     break
                 recycle = self._worn_out()
         finally:
+            control.runs.stop = True  # also of a worker that only makes way for a fresh one: no job is to keep it long
+            self.crew.finish()
+            control.runs.stop = self.stop
+            eventloop.shared.close()
             self._keeper.stop()
+            self._scribe.stop()
             self._put_everything_back()
             self._ear.stop()
+            self._heart.stop()
         return recycle or self._declared_dead
 
     def _cycle(self) -> bool:
@@ -88,7 +111,8 @@ class JobWorker(SimpleWorker):
             self._exchange([])
             self.stop.event.wait(0.2)
             return True
-        popped = self._pop()
+        room = self.crew.room()
+        popped = self._pop(room) if room else ("", [])
         if popped is None:
             return False
         name, entries = popped
@@ -107,16 +131,16 @@ class JobWorker(SimpleWorker):
     @property
     def quiet(self) -> bool:
         """Whether to take no new jobs: `rq suspend`, or an order to this server."""
-        return self.suspended or self._shared.quiet
+        return self.suspended or self.shared.quiet
 
-    def _pop(self) -> tuple[str, list[str]] | None:
+    def _pop(self, room: int) -> tuple[str, list[str]] | None:
         """The next bells. What has ended is acknowledged together with their claim, or now when no bell is there."""
         try:
             keys = self.lists.in_order()
-            popped = queues.pop(self.client, keys, self.pace.size, 0) if keys else None
+            popped = queues.pop(self.client, keys, room, 0) if keys else None
             if popped is None:
                 self._exchange([])
-                self.pace.idle()
+                self.crew.idle()
                 if self.should_run_maintenance_tasks:
                     self.run_maintenance_tasks()  # type: ignore[no-untyped-call]
                 popped = self._wait_for_bells(keys)
@@ -135,25 +159,42 @@ class JobWorker(SimpleWorker):
 
     def _run_set(self, ids: list[int]) -> None:
         claimed = self._exchange(ids)
-        began = time.monotonic()
-        self.hand.deal(claimed)
+        if claimed:
+            self.hand.deal(claimed)
         self.hand.stirred.set()
-        count = 0
-        while not self.stop and (job := self.hand.next()) is not None:
-            self._run(job)
-            count += 1
-        self.done += count
-        self.pace.learn(count, time.monotonic() - began)
+        self.crew.work()
 
-    def _run(self, job: Claimed) -> None:
-        self._shared.job_id = job.id
-        run = execution.run(job, self.name)
+    def _run(self, running: Running) -> None:
+        job = running.job
+        job_type = registry.find(job.job_type)
+        run: Finish | None
+        if job_type is not None and job_type.isolation and self._zygote is not None:
+            self.shared.begin(running.slot, job.id, job.run)
+            run = self._run_isolated(job, job_type, self._zygote)
+        else:
+            limit = job_type.hard_limit if job_type is not None else 0.0
+            self.shared.begin(running.slot, job.id, job.run, limit and running.since + limit)
+            run = execution.run(job, self.name, outside=True)
         if os.getpid() != self.pid:
             os._exit(0)  # a process that the job forked came back from its function: it is no second worker
-        self.hand.end(run)
-        self._shared.job_id = 0
-        if takes_each(job):
-            acknowledge(self.hand.take_ended(), self.name)
+        if job_type is not None and job_type.has_sla and run is not None:
+            slas.observe(job, run, job_type)
+        each = job_type is not None and job_type.ack == "each" and run is not None
+        taken = self.hand.take_ended(beside=run) if each else []
+        self.hand.end(running, None if each else run)
+        self.shared.end(running.slot)
+        if taken:
+            self.hand.defer(acknowledge(taken, self.name))
+
+    def _run_isolated(self, job: Claimed, job_type: JobType, zygote: Zygote) -> Finish | None:
+        """How the job ended in its process; None when it went back, since no process can be made for it any more."""
+        try:
+            return zygote.run(job, job_type, self.name, lambda: bool(control.runs.stop))
+        except ZygoteGone:
+            logger.error("Worker %s cannot make processes for isolated jobs any more; it is replaced", self.name)
+            self._worn = True
+            give_back([job], self.name, "Put back: its process could not be made", lambda: self.stop.now)
+            return None
 
     def _exchange(self, ids: list[int]) -> list[Claimed]:
         """Acknowledge what has ended and claim `ids`, in one transaction; in the order in which the bells came."""
@@ -166,10 +207,9 @@ class JobWorker(SimpleWorker):
         def exchange() -> tuple[machine.Acknowledged, list[Claimed]]:
             nonlocal attempts
             attempts += 1
-            if attempts > 1 and ids:  # the first try may have been committed without our hearing of it
-                ours = {run.id for run in runs}  # a bell that came twice must not put back what has ended
-                unsure = [number for number in ids if number not in ours]
-                machine.release(self.name, "Put back: the claim was not confirmed", among=unsure)
+            write_consoles()
+            if attempts > 1 and ids:
+                self._put_back_unconfirmed(ids)
             return machine.exchange(runs, ids, self.types, self.name)
 
         what = f"{len(runs)} result(s) and {len(ids)} job(s) wait"
@@ -179,13 +219,19 @@ class JobWorker(SimpleWorker):
             if not runs:
                 logger.exception("Jobs %s cannot be claimed; the sweep rings for them again", ids)
                 return []
-            acknowledge(runs, self.name, lambda: self.stop.now)
+            self.hand.defer(acknowledge(runs, self.name, lambda: self.stop.now))
             return self._exchange(ids)
-        report(answer, self.name)
+        self.hand.defer(report(answer, self.name))
         if len(claimed) < len(ids):
             self._forward({*ids} - {job.id for job in claimed})
         place = {number: at for at, number in enumerate(ids)}
         return sorted(claimed, key=lambda job: place[job.id])
+
+    def _put_back_unconfirmed(self, ids: list[int]) -> None:
+        """A claim may have been committed without our hearing of it. What we hold, bells that come twice name too."""
+        rows = monitoring.jobs().filter(pk__in=ids, state=states.PROCESSING, worker=self.name)
+        unknown = set(rows.values_list("pk", "run")) - self.hand.keys()
+        machine.give_back(unknown, self.name, "Put back: the claim was not confirmed")
 
     def _forward(self, ids: set[int]) -> None:
         """Deal with bells that could not be answered. It must not raise: what was claimed beside them is to be run."""
@@ -212,15 +258,17 @@ class JobWorker(SimpleWorker):
     def _worn_out(self) -> bool:
         """Whether this process has done its number of jobs, or grown too large."""
         options = self.options
-        if options.max_jobs is not None and self.done >= options.max_jobs:
+        if self._worn:
+            return True
+        if options.max_jobs is not None and self.hand.done >= options.max_jobs:
             return True
         return options.max_memory is not None and self._vitals.memory > options.max_memory
 
     _declared_dead = False
+    _worn = False
 
     def _sign_of_life(self) -> None:
-        busy = int(self.hand.running is not None)
-        known = sign_of_life(self.row, busy=busy, **self._vitals.measure())
+        known = sign_of_life(self.row, busy=self.hand.busy, **self._vitals.measure())
         if not known:
             logger.warning("Worker %s had been declared dead; it makes way for a fresh one", self.name)
             self._declared_dead = True
@@ -229,67 +277,7 @@ class JobWorker(SimpleWorker):
 
     def _put_everything_back(self) -> None:
         queues.ring(self.hand.take_postponed(all=True))
-        acknowledge(self.hand.take_ended(), self.name, lambda: self.stop.now)
+        self.hand.defer(acknowledge(self.hand.take_ended(), self.name, lambda: self.stop.now))
         reason = "Put back: the worker stopped before it began"
         give_back(self.hand.take_waiting(), self.name, reason, lambda: self.stop.now)
-
-
-class Ear(threading.Thread):
-    """The side thread for Redis: RQ's registration, heartbeat, command channel and suspension. It outlives outages."""
-
-    def __init__(self, worker: JobWorker) -> None:
-        super().__init__(name="django-jobs-ear", daemon=True)
-        self.worker = worker
-        self.client = queues.connect(worker.queues[0].name, timeout=5.0)
-        self._end = threading.Event()
-        self._troubled = False
-
-    def run(self) -> None:
-        while not self._end.is_set():
-            try:
-                self._listen()
-            except (queues.Unreachable, OSError) as error:
-                self.report_trouble(error)
-                self._end.wait(1.0)
-            except Exception:
-                logger.exception("The ear of worker %s failed; it goes on", self.worker.name)
-                self._end.wait(1.0)
-
-    def stop(self) -> None:
-        self._end.set()
-        self.join()
-        try:
-            self.worker.register_death()  # type: ignore[no-untyped-call]
-        except (queues.Unreachable, OSError):
-            pass
-
-    def report_trouble(self, error: Exception) -> None:
-        if not self._troubled:
-            logger.warning("Worker %s: Redis cannot be reached, trying again every second: %s", self.worker.name, error)
-        self._troubled = True
-
-    def _listen(self) -> None:
-        pubsub = self.client.pubsub()
-        try:
-            pubsub.subscribe(self.worker.pubsub_channel_name)
-            while not self._end.is_set():
-                self._sign_of_life()
-                message = pubsub.get_message(ignore_subscribe_messages=True, timeout=0.5)
-                if message is not None and message["type"] == "message":
-                    handle_command(self.worker, parse_payload(message))
-        finally:
-            pubsub.close()
-
-    def _sign_of_life(self) -> None:
-        """Register where Redis does not know us (at the start, after a flush), say what we do, hear of a suspension."""
-        worker = self.worker
-        if not self.client.exists(worker.key):
-            worker.register_birth()  # type: ignore[no-untyped-call]
-        if self._troubled:
-            logger.info("Worker %s: Redis is back", worker.name)
-            self._troubled = False
-        worker.suspended = bool(is_suspended(self.client, worker))
-        busy = worker.hand.running is not None
-        state = WorkerStatus.SUSPENDED if worker.quiet else WorkerStatus.BUSY if busy else WorkerStatus.IDLE
-        if state != worker.get_state():
-            worker.set_state(state)
+        finish_deferred(self.hand, self.name, lambda: self.stop.now)
