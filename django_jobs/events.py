@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,9 @@ from . import queues
 from .exceptions import JobTimeout
 
 CHANNEL = "dj:events:"
-"""One channel for each kind: ``scheduled`` (a job is due at `at`), ``ended`` (the jobs `ids` ended)."""
+"""One channel for each kind: ``scheduled`` (a job is due at `at`), ``ended`` (the jobs `ids` ended), ``console`` (they
+have said something), ``released`` (what waited for others may start), ``strange`` (`bells` of queues that
+the teller does not know)."""
 
 
 def publish(kind: str, **facts: Any) -> None:
@@ -28,15 +30,34 @@ def publish(kind: str, **facts: Any) -> None:
             client.publish(CHANNEL + kind, json.dumps(facts))
 
 
-class Listener:
-    """Hears events from the moment it was made."""
+PAUSE = 5.0
+"""Seconds between two tries to listen, while Redis is away."""
 
-    def __init__(self, pubsub: PubSub) -> None:
+
+class Listener:
+    """Hears events from the moment it was made, or, where Redis was away then, from when it is back."""
+
+    def __init__(self, pubsub: PubSub, channels: Sequence[str]) -> None:
         self._pubsub = pubsub
+        self._channels = channels
+        self._tried = -PAUSE
+        self._subscribe()
+
+    def _subscribe(self) -> None:
+        """What fails is tried again when somebody wants to hear."""
+        if self._pubsub.subscribed or time.monotonic() - self._tried < PAUSE:
+            return
+        try:
+            self._pubsub.subscribe(*self._channels)
+        except JobTimeout:
+            raise
+        except (RedisError, OSError):
+            self._tried = time.monotonic()
 
     def hear(self, timeout: float) -> dict[str, Any] | None:
-        """The next event, or None after `timeout` seconds. While Redis is away it only waits."""
+        """The next event with its `kind`, or None after `timeout` seconds. While Redis is away it only waits."""
         end = time.monotonic() + timeout
+        self._subscribe()
         while (left := end - time.monotonic()) > 0:
             try:
                 message = self._pubsub.get_message(ignore_subscribe_messages=True, timeout=left)
@@ -46,8 +67,8 @@ class Listener:
                 time.sleep(min(left, 0.2))
                 return None
             if message is not None and message["type"] == "message":
-                event: dict[str, Any] = json.loads(message["data"])
-                return event
+                kind = message["channel"].decode().removeprefix(CHANNEL)
+                return {**json.loads(message["data"]), "kind": kind}
         return None
 
 
@@ -57,13 +78,7 @@ def listen(*kinds: str) -> Iterator[Listener]:
     client = queues.connect(queues.names()[0], timeout=5.0)
     pubsub = client.pubsub()
     try:
-        try:
-            pubsub.subscribe(*[CHANNEL + kind for kind in kinds])
-        except JobTimeout:
-            raise
-        except (RedisError, OSError):
-            pass
-        yield Listener(pubsub)
+        yield Listener(pubsub, [CHANNEL + kind for kind in kinds])
     finally:
         pubsub.close()
         client.close()
