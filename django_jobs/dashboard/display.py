@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import is_aware, localtime
 from django.utils.translation import gettext as _
 
+from ..models import Breach, Job, Progress
 from ..models.job import STATES
-from ..states import FAILED
 
 LABELS = dict(STATES)
+
+LONGEST = 100_000
+"""Characters of a call or a result that a page shows."""
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that may be too long to show all of it."""
+
+    shown: str
+    length: int
+
+    @property
+    def is_cut(self) -> bool:
+        return self.length > len(self.shown)
+
+
+def clipped(text: str) -> Text:
+    return Text(text[:LONGEST], len(text))
 
 
 def badge(state: str) -> SafeString:
@@ -20,10 +42,28 @@ def badge(state: str) -> SafeString:
     return format_html('<span class="dj-badge dj-state-{}">{}</span>', state, LABELS.get(state, state))
 
 
-def cause(state: str, reason: str) -> str:
-    """The reason without an exception's message, which may quote arguments: for those who may not see payloads."""
-    told = reason.startswith("Retry ") or state == FAILED
-    return reason.partition(": ")[0] if told else reason
+def bar(job: Job) -> SafeString:
+    """The progress of a job that runs, where the list found one."""
+    progress: Progress | None = getattr(job, "bar", None)
+    if progress is None or progress.percent is None:
+        return SafeString("")
+    return format_html(
+        '<progress class="dj-small-bar" max="100" value="{}" title="{}">{} %</progress>',
+        f"{progress.percent:.1f}",
+        str(progress),
+        f"{progress.percent:g}",
+    )
+
+
+def marks(job: Job) -> SafeString:
+    """What stands beside the state in the list: a running job's progress, broken service levels."""
+    broken: list[Breach] = getattr(job, "sla", [])
+    told = format_html_join("", ' <span class="dj-badge dj-warning-level" title="{}">{}</span>', _named(broken))
+    return format_html("{}{}", bar(job), told)
+
+
+def _named(broken: list[Breach]) -> Iterator[tuple[str, Any]]:
+    return ((str(breach), breach.get_kind_display()) for breach in broken)
 
 
 def moment(at: datetime | None) -> SafeString | str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.forms import Media
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
@@ -25,13 +24,8 @@ from ..conf import settings
 from ..models import Server
 from .display import moment, span
 from .health import HealthPage
-from .jobs import STYLE
+from .live import STYLE, LiveAdmin
 from .orders import ORDERS, PENDING, Order, give, offered, told
-
-if TYPE_CHECKING:
-    ModelAdmin = admin.ModelAdmin[Server]
-else:
-    ModelAdmin = admin.ModelAdmin
 
 
 @dataclass(frozen=True)
@@ -43,6 +37,11 @@ class ServerCard:
     @property
     def is_alive(self) -> bool:
         return monitoring.is_alive(self.server)
+
+    @property
+    def leads(self) -> bool:
+        """Whether it is the scheduler that works for all; the others stand by."""
+        return bool(getattr(self.server, "leads", False))
 
     @property
     def heartbeat(self) -> str:
@@ -109,7 +108,7 @@ class ServerList(ChangeList):
         return [ServerCard(server) for server in self.result_list]
 
 
-class ServerAdmin(ModelAdmin):
+class ServerAdmin(LiveAdmin):
     """Servers announce themselves; here they are looked at, quieted and stopped."""
 
     list_display = ["name"]
@@ -117,10 +116,6 @@ class ServerAdmin(ModelAdmin):
     search_fields = ["name", "host"]
     show_full_result_count = False
     actions = None
-
-    @property
-    def media(self) -> Media:
-        return super().media + STYLE
 
     # What is asked for
 
@@ -191,7 +186,9 @@ class ServerAdmin(ModelAdmin):
         """What is wrong with the site's jobs, and what to do; for whoever may see servers or jobs."""
         if not (self.has_view_permission(request) or self.sees_jobs(request)):
             raise PermissionDenied
-        page = HealthPage(jobs=self.sees_jobs(request))
+        page = HealthPage(
+            jobs=self.sees_jobs(request), payload=bool(request.user.has_perm("django_jobs.view_payload_job"))
+        )
         return self._page(request, "admin/django_jobs/server/health.html", {"title": _("Health"), "page": page})
 
     def _page(self, request: HttpRequest, template: Any, context: dict[str, Any]) -> HttpResponse:
