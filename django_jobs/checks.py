@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from difflib import get_close_matches
+from logging import getLevelNamesMapping
 from typing import Any
 
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils.functional import Promise
 from django.utils.module_loading import import_string
 
-from . import queues, states
+from . import middleware, plugins, queues, states
 from .backoff import retry_from
-from .conf import DEFAULTS, process_count, settings
+from .conf import DEFAULTS, LIVE_UPDATES, environment, process_count, settings, thread_count
+from .rates import rates_from
+from .registry import registry
+from .states import filters
 
 ROUTER = "django_jobs.routers.JobsRouter"
 QUEUE_CLASS = "django_jobs.queues.JobQueue"
+KEPT = {"batch", "console", "history"}
+"""What RETENTION names besides states."""
+COUNTS = {"PROCESSES": process_count, "THREADS": thread_count}
 
 
 def register_all() -> None:
     register(check_settings, Tags.compatibility)
+    register(check_filters, Tags.compatibility)
     register(check_queues, Tags.compatibility)
     register(check_database, Tags.compatibility)
     register(check_neighbours, Tags.compatibility)
+    register(check_plugins, Tags.compatibility)
 
 
 def check_settings(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
@@ -42,26 +53,144 @@ def _unknown_keys() -> Iterator[CheckMessage]:
 def _wrong_values() -> Iterator[CheckMessage]:
     for key, default in DEFAULTS.items():
         value = settings.given.get(key, default)
-        if isinstance(default, int | float) and (
+        if key in COUNTS:
+            yield from _wrong_count(key)
+        elif isinstance(default, int | float) and (
             isinstance(value, bool) or not isinstance(value, int | float) or value < 0
         ):
             yield _wrong(key, value, "a number of at least 0")
     for state, keep in settings.RETENTION.items():
-        if state not in states.ENDED or not isinstance(keep, timedelta | None):
-            ended = ", ".join(sorted(states.ENDED))
+        if state not in states.ENDED | KEPT or not isinstance(keep, timedelta | None):
+            ended = ", ".join([*sorted(states.ENDED), *sorted(KEPT)])
             yield _wrong("RETENTION", {state: keep}, f"a timedelta (or None, for ever) for {ended}")
     try:
         retry_from(settings.RETRY)
     except (TypeError, ValueError) as error:
         yield _wrong("RETRY", settings.RETRY, f"a Retry, a dictionary of its arguments, or None ({error})")
+    if settings.CONSOLE_LEVEL is not None and settings.CONSOLE_LEVEL not in (names := getLevelNamesMapping()):
+        yield _wrong("CONSOLE_LEVEL", settings.CONSOLE_LEVEL, f"None, or one of {', '.join(names)}")
+    yield from _wrong_limits()
+    if not isinstance(settings.COMMANDS, list | tuple) or not all(isinstance(name, str) for name in settings.COMMANDS):
+        yield _wrong("COMMANDS", settings.COMMANDS, 'a list of names of management commands, such as ["clearsessions"]')
+    if not isinstance(settings.BROKER, dict):
+        yield _wrong("BROKER", settings.BROKER, "a dictionary of the source's arguments")
+    yield from _wrong_plugins()
+    yield from _wrong_dashboard()
+    yield from _wrong_alerts()
+
+
+def _wrong_dashboard() -> Iterator[CheckMessage]:
+    if settings.LIVE_UPDATES not in LIVE_UPDATES:
+        yield _wrong("LIVE_UPDATES", settings.LIVE_UPDATES, f"one of {', '.join(map(repr, LIVE_UPDATES))}")
     try:
-        process_count(settings.PROCESSES)
+        environment(settings.ENVIRONMENT)
     except ValueError as error:
-        yield _wrong("PROCESSES", settings.PROCESSES, str(error))
+        yield _wrong("ENVIRONMENT", settings.ENVIRONMENT, f'a label with a colour, as in "Production:red" ({error})')
+    yield from _wrong_authorize()
+    if not isinstance(settings.DASHBOARD_TITLE, str | Promise | None):
+        yield _wrong("DASHBOARD_TITLE", settings.DASHBOARD_TITLE, "a text, or None")
+    words = settings.SENSITIVE
+    if not isinstance(words, list | tuple | set | frozenset) or not all(
+        isinstance(word, str) and any(map(str.isalnum, word)) for word in words
+    ):
+        yield _wrong("SENSITIVE", words, 'a list of words, as in ["password", "iban"]')
+
+
+def _wrong_authorize() -> Iterator[CheckMessage]:
+    given = settings.AUTHORIZE
+    try:
+        asked = import_string(given) if isinstance(given, str) else given
+    except ImportError as error:
+        yield _wrong("AUTHORIZE", given, f"a callable that is given a request, or its dotted path ({error})")
+        return
+    if asked is not None and not callable(asked):
+        yield _wrong("AUTHORIZE", given, "a callable that is given a request, or its dotted path")
+
+
+def _wrong_count(key: str) -> Iterator[CheckMessage]:
+    value = getattr(settings, key)
+    try:
+        COUNTS[key](value)
+    except ValueError as error:
+        yield _wrong(key, value, str(error))
+
+
+def _wrong_limits() -> Iterator[CheckMessage]:
+    expected = 'queues of RQ_QUEUES with their limits, as in {"mail": {"max_concurrency": 5, "rate_limit": "100/m"}}'
+    given = settings.QUEUE_LIMITS
+    if not isinstance(given, dict):
+        yield _wrong("QUEUE_LIMITS", given, expected)
+        return
+    for name, limits in given.items():
+        if name not in queues.names() or not isinstance(limits, dict):
+            yield _wrong("QUEUE_LIMITS", {name: limits}, expected)
+            continue
+        number, rest = limits.get("max_concurrency"), set(limits) - {"max_concurrency", "rate_limit"}
+        if rest or (number is not None and (type(number) is not int or number < 1)):
+            yield _wrong("QUEUE_LIMITS", {name: limits}, expected)
+        try:
+            rates_from(limits.get("rate_limit"))
+        except ValueError as error:
+            yield _wrong("QUEUE_LIMITS", {name: limits}, f"{expected} ({error})")
+
+
+def _wrong_plugins() -> Iterator[CheckMessage]:
+    """Without their values, which may be secrets."""
+    for key in ("PLUGIN_CONFIG", "SHARED_CONFIG"):
+        if not isinstance(getattr(settings, key), dict):
+            message = f"DJANGO_JOBS[{key!r}] is a {type(getattr(settings, key)).__name__}."
+            yield Error(message, hint="It must be a dictionary.", id="django_jobs.E002")
+    for key in ("PLUGINS", "PLUGIN_PATHS"):
+        value = getattr(settings, key)
+        of = (str,) if key == "PLUGINS" else (str, os.PathLike)
+        if value != DEFAULTS[key] and not (isinstance(value, list) and all(isinstance(item, of) for item in value)):
+            yield _wrong(key, value, "a list of " + ("names" if key == "PLUGINS" else "folders"))
+
+
+def _wrong_alerts() -> Iterator[CheckMessage]:
+    """Without their values, of which one is a secret."""
+    given = settings.ALERTS
+    lists, texts = {"mail", "allow_private"}, {"webhook", "secret", "queue"}
+    known = isinstance(given, dict) and set(given) <= lists | texts
+    kinds = known and all(isinstance(value, str if key in texts else list | tuple) for key, value in given.items())
+    if not kinds or bool(given.get("webhook")) > bool(given.get("secret")):
+        hint = (
+            "It must be a dictionary with the lists mail and allow_private, and the texts webhook, secret and queue; "
+        )
+        hint += "a webhook needs a secret."
+        yield Error("DJANGO_JOBS['ALERTS'] is wrong.", hint=hint, id="django_jobs.E002")
+    elif given.get("queue") and given["queue"] not in queues.names():
+        yield _wrong("ALERTS", {"queue": given["queue"]}, f"of the queues {', '.join(queues.names())}")
 
 
 def _wrong(key: str, value: Any, expected: str) -> CheckMessage:
     return Error(f"DJANGO_JOBS[{key!r}] is {value!r}.", hint=f"It must be {expected}.", id="django_jobs.E002")
+
+
+def check_filters(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Every filter and middleware that is named can be imported and made."""
+    of_types = [(f"@job({kind.name!r}, filters=…)", kind.filters, filters.problem) for kind in registry]
+    named = [
+        ("DJANGO_JOBS['FILTERS']", settings.FILTERS, filters.problem),
+        ("DJANGO_JOBS['MIDDLEWARE']", settings.MIDDLEWARE, middleware.problem),
+        *of_types,
+    ]
+    return [found for where, entries, problem in named for found in _unusable(where, entries, problem)]
+
+
+def _unusable(where: str, entries: Any, problem: Callable[[Any], str]) -> Iterator[CheckMessage]:
+    if not isinstance(entries, list | tuple):
+        yield Error(f"{where} is {entries!r}.", hint="It must be a list of dotted paths.", id="django_jobs.E008")
+        return
+    for entry in entries:
+        if why := problem(entry):
+            yield Error(f"{where} names {entry!r}, which cannot be used.", hint=why, id="django_jobs.E008")
+
+
+def check_plugins(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
+    """Plug-ins that cannot be used. Warnings, since an error would stop the others, too."""
+    found = plugins.host.problems
+    return [Warning(f"{one.subject} {one.what}.", hint=one.remedy, id="django_jobs.W003") for one in found]
 
 
 def check_queues(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

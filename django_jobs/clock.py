@@ -27,6 +27,10 @@ class Clock:
         self._origin = truth.timestamp() - time.monotonic()
         return drift
 
+    def follow(self, other: Clock) -> None:
+        """Show the same time as a clock of another process of this host."""
+        self._origin = other._origin
+
     def release(self) -> None:
         """Go back to the host's wall clock."""
         self._origin = None

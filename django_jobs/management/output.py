@@ -1,30 +1,30 @@
-"""How commands write: tables and texts for people, JSON for scripts."""
+"""How commands write: lists and texts for people, JSON for scripts."""
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 from django.utils.timezone import localtime
 
-from .. import monitoring, states
+from .. import monitoring
 from ..models import Job
-from ..monitoring import Count
+from .exits import Failed, NothingFound
+from .tables import write_table
 
-GAP = "  "
+Header = Sequence[str]
 
 
 def find(job_id: int) -> Job:
-    """The job; raises CommandError when there is none."""
+    """The job; raises Failed when there is none."""
     try:
         return monitoring.get(job_id)
     except (Job.DoesNotExist, OverflowError):
-        raise CommandError(f"There is no job {job_id}") from None
+        raise Failed(f"There is no job {job_id}") from None
 
 
 def facts(job: Job) -> dict[str, Any]:
@@ -39,6 +39,7 @@ def facts(job: Job) -> dict[str, Any]:
         "state": job.state,
         "state_at": job.state_at,
         "reason": job.state_reason,
+        "asked": job.asked,
         "run": job.run,
         "result": job.result,
         "tags": job.tags,
@@ -76,42 +77,26 @@ def span(length: timedelta | None) -> str:
     return f"{total:.3g} s" if total < 60 else str(timedelta(seconds=round(total)))
 
 
-def paint(command: BaseCommand, state: str) -> Callable[[str], str]:
-    """The colour of a state."""
-    styles = {
-        states.SUCCEEDED: command.style.SUCCESS,
-        states.FAILED: command.style.ERROR,
-        states.DELETED: command.style.NOTICE,
-        states.PROCESSING: command.style.WARNING,
-    }
-    return styles.get(state, str)
+def write_list(
+    command: BaseCommand,
+    options: dict[str, Any],
+    header: Header,
+    rows: Iterable[Sequence[object]],
+    facts: Any,
+    empty: str,
+) -> None:
+    """The rows as a table, or the facts as JSON; an empty list is written, too, and raises NothingFound."""
+    if options["json"]:
+        write_json(command, facts)
+    elif facts:
+        write_table(command, header, list(rows))
+    if not facts:
+        raise NothingFound(empty)
 
 
-def write_table(command: BaseCommand, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """Aligned columns, numbers to the right; on a terminal the last column is cut to what fits."""
-    texts = [[_one_line(cell) for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(header, *texts, strict=True)]
-    numeric = [bool(rows) and all(isinstance(row[at], int | Count) for row in rows) for at in range(len(header))]
-    command.stdout.write(command.style.MIGRATE_HEADING(_aligned(header, widths, numeric, None)))
-    for row in texts:
-        command.stdout.write(_coloured(command, _aligned(row, widths, numeric, _width(command)), row))
-
-
-def _one_line(cell: object) -> str:
-    return "" if cell is None else " ".join(str(cell).split())
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int], numeric: Sequence[bool], width: int | None) -> str:
-    padded = [f"{cell:{'>' if right else '<'}{size}}" for cell, size, right in zip(cells, widths, numeric, strict=True)]
-    line = GAP.join(padded).rstrip()
-    return line if width is None or len(line) <= width else line[: width - 1] + "…"
-
-
-def _width(command: BaseCommand) -> int | None:
-    return shutil.get_terminal_size().columns if command.stdout.isatty() else None
-
-
-def _coloured(command: BaseCommand, line: str, cells: Sequence[str]) -> str:
-    """The line with the first cell that is a state's name in that state's colour."""
-    state = next((cell for cell in cells if cell in states.ALL), None)
-    return line if state is None else line.replace(state, paint(command, state)(state), 1)
+def write_done(command: BaseCommand, options: dict[str, Any], text: str, **told: Any) -> None:
+    """What was done: in words, or as JSON."""
+    if options["json"]:
+        write_json(command, told)
+    else:
+        command.stdout.write(text)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import OperationalError, ProgrammingError
 
 from ...conf import settings
+from ...exceptions import InvalidJob, JobsError
+from ..exits import Exit, Failed, Misused
 from ..verbs import VERBS
 
 
@@ -24,7 +26,10 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         try:
             VERBS[options["verb"]].run(self, options)
+        except InvalidJob as error:
+            raise Misused(str(error)) from error
+        except JobsError as error:
+            raise Failed(str(error)) from error
         except (OperationalError, ProgrammingError) as error:
-            raise CommandError(
-                f"The database {settings.DATABASE!r} cannot be used ({str(error).strip()}); `jobs doctor` says why"
-            ) from error
+            told = f"The database {settings.DATABASE!r} cannot be used ({str(error).strip()}); `jobs doctor` says why"
+            raise Failed(told, Exit.NO_DATABASE) from error

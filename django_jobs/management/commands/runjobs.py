@@ -16,7 +16,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error as DatabaseError
 
 from ... import clock, queues
-from ...conf import process_count, settings
+from ...conf import process_count, settings, thread_count
 from ...exceptions import JobsError
 from ...models import Server
 from ...registry import registry
@@ -25,12 +25,16 @@ from ...server.lists import parse
 from ...server.process import ServerOptions
 from ...server.reload import run_reloading
 from ...server.supervisor import Supervisor
+from ..inputs import interval, seconds, whole
 
 INTERVALS = {
     "poll-interval": "seconds between two looks for delayed jobs that came due",
     "heartbeat-interval": "seconds between two signs of life",
     "server-timeout": "seconds without a sign of life after which a server counts as dead",
+    "leader-timeout": "seconds without renewal after which another server may lead",
     "sweep-interval": "seconds between two searches for jobs whose bell in Redis was lost",
+    "cleanup-interval": "seconds between two rounds that delete expired jobs",
+    "counter-interval": "seconds between two foldings of the counters",
     "ack-window": "seconds that a finished job may wait to be recorded; a crash repeats what it did not record",
 }
 
@@ -46,21 +50,11 @@ def processes(text: str) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def seconds(text: str) -> float:
+def threads(text: str | int) -> int:
     try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds: give one of at least 0")
-    return value
-
-
-def interval(text: str) -> float:
-    value = seconds(text)
-    if value < 0.01:
-        raise argparse.ArgumentTypeError(f"{text!r} is no interval: give seconds above 0")
-    return value
+        return thread_count(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 INTERVAL_TYPES = {"ack-window": seconds}
@@ -103,6 +97,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--processes", type=processes, metavar="N", help='worker processes: "auto", a number, or "5x" the CPUs'
         )
+        parser.add_argument(
+            "--threads", type=threads, metavar="N", help="jobs that each process runs at a time (setting THREADS)"
+        )
         parser.add_argument("--name", help="name of this server, unique among those that run (setting SERVER_NAME)")
         parser.add_argument(
             "--no-scheduler", action="store_true", help="only workers; another server must have a scheduler"
@@ -110,6 +107,12 @@ class Command(BaseCommand):
         parser.add_argument("--burst", action="store_true", help="end when the queues are empty; without a scheduler")
 
     def _add_limits(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--batch",
+            type=whole("batch size", 1),
+            metavar="N",
+            help="most jobs that a worker claims in one statement (setting BATCH)",
+        )
         parser.add_argument(
             "--grace", type=seconds, metavar="S", help="seconds that running jobs get to end (setting GRACE)"
         )
@@ -122,7 +125,7 @@ class Command(BaseCommand):
         logs.configure(options["log_format"], options["log_level"])
         if options["reload"]:
             sys.exit(run_reloading())
-        given = {name.replace("-", "_") for name in INTERVALS}
+        given = {name.replace("-", "_") for name in [*INTERVALS, "batch"]}
         settings.override(**{name.upper(): options[name] for name in given if options[name] is not None})
         if options["migrate"]:
             call_command("migrate", interactive=False, verbosity=options["verbosity"])
@@ -148,6 +151,7 @@ class Command(BaseCommand):
             # Servers with the same types share an address; during a deploy, old and new code have different ones.
             address=f"{settings.APPLICATION}.{zlib.crc32(repr(types).encode()):08x}",
             processes=process_count(settings.PROCESSES) if count is None else count,
+            threads=options["threads"] or thread_count(settings.THREADS),
             scheduler=not (options["no_scheduler"] or options["burst"]),
             grace=settings.GRACE if options["grace"] is None else options["grace"],
             max_jobs=options["max_jobs"],

@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from ... import clock, monitoring, states
 from ...server.cleaner import clean_everything
-from ..output import write_json, write_table
+from ..output import write_done, write_json
+from ..tables import write_table
 
 HELP = "delete the jobs that were kept long enough, as the leader does every CLEANUP_INTERVAL"
 
@@ -21,10 +22,7 @@ def add_arguments(parser: CommandParser) -> None:
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
     if not options["dry_run"]:
         deleted = clean_everything()
-        if options["json"]:
-            write_json(command, {"deleted": deleted})
-        else:
-            command.stdout.write(f"Deleted {deleted:,} job(s)")
+        write_done(command, options, f"Deleted {deleted:,} job(s)", deleted=deleted)
         return
     expired = monitoring.jobs().filter(expires_at__lte=clock.now())
     counts = {state: monitoring.capped_count(expired.filter(state=state)) for state in sorted(states.ENDED)}

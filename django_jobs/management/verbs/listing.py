@@ -6,36 +6,26 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from ... import monitoring, states
 from ...models import Job
-from ..output import facts, moment, span, write_json, write_table
+from .. import selection
+from ..inputs import whole
+from ..output import facts, moment, span, write_list
 
 HELP = "list jobs, the newest first"
 HEADER = ("id", "state", "type", "queue", "priority", "created", "took", "call or reason")
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument("--state", action="append", choices=states.ALL, help="only in this state; may be repeated")
-    parser.add_argument("--type", help="only of this job type")
-    parser.add_argument("--queue", help="only of this queue")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="at most so many (default 20)")
+    selection.add_options(parser)
+    limit = whole("number of jobs")
+    parser.add_argument("--limit", type=limit, default=20, metavar="N", help="at most so many (default 20)")
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
-    jobs = found(options)
-    if options["json"]:
-        write_json(command, [facts(job) for job in jobs])
-    elif jobs:
-        write_table(command, HEADER, [_row(job) for job in jobs])
-    else:
-        command.stderr.write("No jobs match.")
-
-
-def found(options: dict[str, Any]) -> list[Job]:
-    names = {"state__in": "state", "job_type": "type", "queue": "queue"}
-    wanted = {column: options[name] for column, name in names.items() if options[name]}
-    return list(monitoring.jobs().filter(**wanted)[: max(0, options["limit"])])
+    jobs = list(selection.chosen(options)[: options["limit"]])
+    rows = (_row(job) for job in jobs)
+    write_list(command, options, HEADER, rows, [facts(job) for job in jobs], "No jobs match.")
 
 
 def _row(job: Job) -> tuple[object, ...]:

@@ -8,13 +8,21 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from ... import clock, monitoring
 from ...models import Server
-from ..output import moment, span, write_json, write_table
+from ..inputs import whole
+from ..output import moment, span, write_json
+from ..tables import write_table
 
 HELP = "tell how many jobs are in each state, what waits in each queue, and which servers run"
 
 
 def add_arguments(parser: CommandParser) -> None:
-    parser.add_argument("--hours", type=int, default=24, metavar="N", help="hours of the throughput (default 24)")
+    parser.add_argument(
+        "--hours",
+        type=whole("number of hours", 1),
+        default=24,
+        metavar="N",
+        help="hours of the throughput (default 24)",
+    )
     parser.add_argument("--json", action="store_true", help="write JSON")
 
 
