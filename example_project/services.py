@@ -15,6 +15,7 @@ import dj_database_url
 FOLDER = Path(os.environ.get("DEMO_FOLDER") or Path(__file__).parent / "var")
 """Where the example keeps its files."""
 MAIL = FOLDER / "mail"
+CATALOGUES = FOLDER / "catalogues"
 
 SQLITE_OPTIONS = {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA journal_mode=WAL;"}
 

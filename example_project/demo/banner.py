@@ -13,12 +13,14 @@ from example_project.services import sqlite_url
 
 TEXT = """
   django_jobs demo        {address}
-  log in                  demo / demo  (viewer / viewer may only look)
+  log in                  demo / demo; viewer, operator, admin: each with its name as password
 
   jobs                    {address}admin/django_jobs/job/
+  job manager             {address}manager/  (a page of its own, on the REST API)
   servers                 {address}admin/django_jobs/server/
   RQ's own pages          {address}admin/django_rq/dashboard/
-  the shop                {address}admin/shop/
+  the shop, and Dhanman   {address}admin/shop/   {address}admin/dhanman/
+  REST API                {address}api/docs/  (log in first; the users' tokens are their names)
 
   on the command line     {python} manage.py jobs stats | list | show ID | enqueue TYPE VALUES
   database                {database}

@@ -9,7 +9,19 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from .jobs import build_report, charge_card, create_invoice, fetch_rates, make_thumbnail, send_welcome_mail, tidy
+from django_jobs import monitoring, states
+
+from . import catalogue
+from .jobs import (
+    build_report,
+    charge_card,
+    create_invoice,
+    fetch_rates,
+    import_catalogue,
+    make_thumbnail,
+    send_welcome_mail,
+    tidy,
+)
 from .models import Customer
 
 FIRST = ("Ada", "Asha", "Björn", "Chioma", "Diego", "Emine", "Feng", "Grace", "Noor", "Zoë")
@@ -57,6 +69,14 @@ def rates_are_asked_for() -> str:
     return f"exchange rates: job {fetch_rates.enqueue('EUR', 'INR', 'JPY').pk}"
 
 
+def a_catalogue_arrives() -> str:
+    """A long job: look at its page while it runs, pause it there, and let it go on."""
+    waiting = monitoring.jobs().filter(job_type=import_catalogue.job_type.name).exclude(state__in=states.ENDED)
+    if waiting.exists():
+        return "a catalogue arrives, but the last one is not imported yet"
+    return f"a catalogue is imported: job {import_catalogue.enqueue(str(catalogue.arrives(3000))).pk}"
+
+
 def the_shop_is_tidied() -> str:
     return f"tidying: job {tidy.enqueue().pk}"
 
@@ -68,6 +88,7 @@ EVENTS: dict[Callable[[], str], int] = {
     pictures_are_uploaded: 3,
     a_report_is_asked_for: 2,
     rates_are_asked_for: 2,
+    a_catalogue_arrives: 1,
     the_shop_is_tidied: 1,
 }
 """What may happen, and how often compared to the rest."""

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import random
 import time
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 from django.core.mail import send_mail
+from django.db import transaction
 from django.utils import timezone
 
 from django_jobs import JobContext, Retry, job
-from example_project.services import MAIL
+from example_project.services import CATALOGUES, MAIL
 
-from .models import Customer, Invoice
+from .models import Customer, Invoice, Product
+
+logger = logging.getLogger(__name__)
 
 KEPT = 500
 """Customers that `tidy` leaves."""
+CATALOGUES_KEPT = 20
+"""Catalogues that `tidy` leaves, with their products."""
+
+PAGES = 20
+"""Pages of a report."""
 
 
 class PaymentDeclined(Exception):
@@ -75,8 +85,31 @@ def charge_card(customer: Customer, amount: Decimal) -> str:
 def build_report(ctx: JobContext, title: str) -> dict[str, object]:
     """Take two to five seconds, so that there is something to see under Processing."""
     seconds = round(random.uniform(2, 5), 1)
-    time.sleep(seconds)
+    ctx.log(f"The report “{title}” has {PAGES} pages")
+    for page in ctx.track(range(1, PAGES + 1), name="pages"):
+        time.sleep(seconds / PAGES)
+        logger.info("Page %d is set", page)
+    ctx.log("Printed and bound", level="success")
+    ctx.metadata["pages"] = PAGES
     return {"title": title, "attempt": ctx.attempt, "invoices": Invoice.objects.count(), "seconds": seconds}
+
+
+@job("shop.import_catalogue", queue="low-priority", takes_context=True)
+def import_catalogue(ctx: JobContext, path: str, seconds: float = 0.03) -> dict[str, int]:
+    """Import a supplier's catalogue, a while for each row. Paused, killed or moved to another server, it goes on.
+
+    Each product is committed together with the position in the file, so that none is imported twice, or left out.
+    """
+    records = ctx.iterate(path, csv=True, name="catalogue")
+    if ctx.run > 1:
+        ctx.log(f"Going on after {records.done} products")
+    for record in records:
+        with transaction.atomic():
+            Product.objects.create(catalogue=Path(path).stem, **record)
+            records.save()
+        time.sleep(seconds)
+    ctx.log("All products are imported", "success")
+    return {"products": records.done}
 
 
 @job("shop.fetch_rates")
@@ -99,4 +132,7 @@ def tidy() -> dict[str, int]:
     mails = sorted(MAIL.glob("*.log"))[:-KEPT]
     for mail in mails:
         mail.unlink(missing_ok=True)
+    for catalogue in sorted(CATALOGUES.glob("*.csv"), key=lambda path: path.stat().st_mtime)[:-CATALOGUES_KEPT]:
+        deleted += Product.objects.filter(catalogue=catalogue.stem).delete()[0]
+        catalogue.unlink(missing_ok=True)
     return {"rows": deleted, "mails": len(mails)}

@@ -23,6 +23,8 @@ GRACE = 10
 """Seconds that running jobs get to end."""
 START = 60
 """Seconds within which each part must have started."""
+WEIGHTS = "critical:3,default:2,low-priority:2"
+"""How the server that is checked takes its queues."""
 CHECKS = 120
 """Seconds that all checks together may take."""
 
@@ -55,7 +57,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         self.crew = Crew(patience=GRACE + 5)
         path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        self.environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "DEMO_HOST": options["host"]}
+        self.environment = {**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": "1", "WEB_HOST": options["host"]}
         try:
             with tempfile.TemporaryDirectory(prefix="demo-", ignore_cleanup_errors=True) as folder:
                 self.folder = folder
@@ -77,7 +79,7 @@ class Command(BaseCommand):
             with nullcontext() if complete else services.place("demo") as place, self.crew:
                 port = self._port(options["host"], options["port"])
                 self._say("Starting …")
-                self._start_services("--users")
+                self._start_services("--users", "--schedules")
                 banner.write_place(place, self.environment, options["host"], port)
                 self._start_jobs(options["workers"], self._sink("jobs"), "--grace", str(GRACE))
                 self._start_web(options["host"], port)
@@ -110,7 +112,8 @@ class Command(BaseCommand):
             self.environment.setdefault("DATABASE_URL", f"sqlite:///{self.folder}/check.sqlite3")
             self._start_services()
             name = f"demo-check-{os.getpid()}"
-            self._start_jobs(options["workers"], log.append, "--name", name, "--grace", "2", "--sweep-interval", "2")
+            terms = ("--name", name, "--queues", WEIGHTS, "--grace", "2", "--sweep-interval", "2")
+            self._start_jobs(options["workers"], log.append, *terms)
             checks = self._start("", *MANAGE, "demo_checks", "--server", name)
             try:
                 failed = self.crew.wait_for(checks, CHECKS) != 0
@@ -141,18 +144,7 @@ class Command(BaseCommand):
         self._start("jobs", *MANAGE, "runjobs", "--processes", workers, *arguments, sink=sink)
 
     def _start_web(self, host: str, port: int) -> None:
-        server = [
-            sys.executable,
-            "-m",
-            "uvicorn",
-            "example_project.asgi:application",
-            "--host",
-            host,
-            "--port",
-            str(port),
-        ]
-        quiet = ["--no-access-log", "--log-level", "warning", "--lifespan", "off", "--timeout-graceful-shutdown", "2"]
-        self._start("web", *server, *quiet)
+        self._start("web", *MANAGE, "serve", "--port", str(port))
         self.crew.watch(lambda: ports.answers(banner.reachable(host), port), START)
 
     def _port(self, host: str, wanted: int) -> int:

@@ -1,0 +1,1 @@
+"""Dhanman: the services of a housing society with their jobs."""

@@ -1,0 +1,1 @@
+"""Two applications, north and south, on one database and one Redis."""

@@ -1,0 +1,1 @@
+"""What both applications can do: whichever is free does it."""
