@@ -1,0 +1,1 @@
+from bench.tasks import *

@@ -1,0 +1,4 @@
+from base_settings import *
+
+INSTALLED_APPS += ["django_ox"]
+TASKS = {"default": {"BACKEND": "django_ox.backend.OxBackend"}}

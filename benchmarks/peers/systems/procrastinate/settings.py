@@ -1,0 +1,3 @@
+from base_settings import *
+
+INSTALLED_APPS += ["procrastinate.contrib.django"]
