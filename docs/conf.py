@@ -12,10 +12,18 @@ HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
 
 settings.configure(
-    INSTALLED_APPS=["django_jobs", "django.contrib.auth", "django.contrib.contenttypes"],
+    INSTALLED_APPS=[
+        "django_jobs",
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "rest_framework",
+        "drf_spectacular",
+        "drf_spectacular_sidecar",
+    ],
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}},
     RQ_QUEUES={"default": {"URL": "redis://localhost:6379/0"}},
     USE_TZ=True,
+    DJANGO_JOBS={"PLUGINS": []},
 )
 django.setup()
 

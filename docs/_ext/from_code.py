@@ -13,21 +13,24 @@ TABLES = {
     "permissions": sources.permissions_table,
     "verbs": sources.verbs_table,
     "moves": sources.moves_table,
+    "endpoints": sources.endpoints_table,
+    "jobs-verbs": sources.jobs_verbs_table,
+    "exits": sources.exits_table,
 }
 
 
 class FromCode(SphinxDirective):
-    """``states`` is the picture, ``help <command>`` a command's options, the others are tables."""
+    """``states`` is the picture, ``help <command> [verb]`` its options, the others are tables."""
 
     required_arguments = 1
-    optional_arguments = 1
+    optional_arguments = 2
 
     def run(self) -> list[nodes.Node]:
         what = self.arguments[0]
         if what == "states":
             return [nodes.raw("", sources.states_svg(), format="html")]
         if what == "help":
-            return [nodes.literal_block("", sources.command_help(self.arguments[1]), language="text")]
+            return [nodes.literal_block("", sources.command_help(*self.arguments[1:]), language="text")]
         return self.parse_text_to_nodes(TABLES[what]())
 
 

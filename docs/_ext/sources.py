@@ -13,7 +13,10 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.core.management import load_command_class
 
-from django_jobs import conf, states
+from django_jobs import conf, groups, states
+from django_jobs.api import urls
+from django_jobs.management.exits import Exit
+from django_jobs.management.verbs import VERBS
 
 WIDTH = 80
 
@@ -34,7 +37,7 @@ def settings() -> list[Setting]:
 
 def _written(key: str, value: Any) -> str:
     if key == "RETENTION":
-        return ", ".join(f"{state}: {_span(kept)}" for state, kept in conf.DEFAULT_RETENTION.items())
+        return ", ".join(f"{state}: {_span(kept)}" for state, kept in conf.DEFAULT_RETENTION.items() if kept)
     return f"{value:,}".replace(",", "_") if type(value) is int else repr(value)
 
 
@@ -68,14 +71,19 @@ def settings_table() -> str:
     return "\n".join(rows) + f"\n\nAn environment variable `DJANGO_JOBS_<KEY>` overrides any of them but {fixed}.\n"
 
 
-def command_help(name: str) -> str:
-    """The text of ``manage.py <name> --help``, and of its verbs; without the options that every Django command has."""
+def command_help(name: str, verb: str = "") -> str:
+    """The text of ``manage.py <name> [<verb>] --help``, without the options that every Django command has."""
     parser = load_command_class("django_jobs", name).create_parser("manage.py", name)
-    parts = [_parser_help(name, parser)]
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            parts += [_parser_help(f"{name} {verb}", verb_parser) for verb, verb_parser in action.choices.items()]
-    return "\n\n".join(parts)
+    return _parser_help(f"{name} {verb}", verb_parsers(parser)[verb]) if verb else _parser_help(name, parser)
+
+
+def verb_parsers(parser: Any) -> dict[str, Any]:
+    return {
+        verb: one
+        for action in parser._actions
+        if isinstance(action, argparse._SubParsersAction)
+        for verb, one in action.choices.items()
+    }
 
 
 def _parser_help(name: str, parser: Any) -> str:
@@ -106,14 +114,30 @@ def _metavar(action: Any) -> str:
 
 
 def permissions_table() -> str:
-    rows = ["| permission | meaning |", "|---|---|"]
+    """Every permission, with the groups that have it."""
+    names = list(groups.GROUPS)
+    rows = [f"| permission | meaning | {' | '.join(name.removeprefix('Jobs ') for name in names)} |"]
+    rows.append("|---|---" + "|:-:" * len(names) + "|")
     for model in apps.get_app_config("django_jobs").get_models():
         meta = model._meta
         named = [
             (f"{kind}_{meta.model_name}", f"Can {kind} {meta.verbose_name_plural}") for kind in meta.default_permissions
         ]
-        rows += [f"| `django_jobs.{code}` | {text} |" for code, text in [*named, *meta.permissions]]
+        for code, text in [*named, *meta.permissions]:
+            marks = ["●" if groups.GROUPS[name](str(meta.model_name), code) else "" for name in names]
+            rows.append(f"| `django_jobs.{code}` | {text} | {' | '.join(marks)} |")
     return "\n".join(rows)
+
+
+def jobs_verbs_table() -> str:
+    """The verbs of `manage.py jobs`, in words of their help."""
+    rows = ["| verb | |", "|---|---|"]
+    return "\n".join([*rows, *(f"| [`jobs {name}`](#jobs-{name}) | {verb.HELP} |" for name, verb in VERBS.items())])
+
+
+def exits_table() -> str:
+    rows = ["| exit status | meaning |", "|---|---|"]
+    return "\n".join([*rows, *(f"| {status.value} | {status.meaning} |" for status in Exit)])
 
 
 def verbs_table() -> str:
@@ -121,6 +145,24 @@ def verbs_table() -> str:
     for verb in states.VERBS.values():
         sources = ", ".join(state for state in states.ALL if state in verb.sources)
         rows.append(f"| {verb.name} | {sources} | {verb.target} | `{verb.permission}` |")
+    return "\n".join(rows)
+
+
+def endpoints_table() -> str:
+    """Every method and address of the REST API, in words of its docstrings."""
+    rows = ["| method and address | does | permission |", "|---|---|---|"]
+    for pattern in urls.urlpatterns + urls.operations:
+        view = getattr(pattern, "callback", None)
+        address = (
+            re.sub(r"\(\?P<(\w+)>(?:[^()[]|\[[^]]*\])*\)", r"{\1}", str(pattern.pattern))
+            .strip("^$")
+            .removesuffix("\\Z")
+        )
+        for method, action in getattr(view, "actions", {"get": ""}).items() if view else ():
+            does = getattr(view.cls, action).__doc__ if action else view.cls.__doc__
+            needs = f"`{view.cls.needs[action]}`" if action else "to be logged in"
+            text = " ".join((does or "One of them.").split()).replace("|", "\\|")
+            rows.append(f"| `{method.upper()} {address.replace('{pk}', '{id}')}` | {text} | {needs} |")
     return "\n".join(rows)
 
 
