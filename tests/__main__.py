@@ -1,7 +1,7 @@
 """The whole suite: `python -m tests`, or `make test`. Arguments go to pytest: `python -m tests -k pause`.
 
 Services beside SQLite and the embedded Valkey come by environment: TEST_POSTGRES_URL, TEST_MARIADB_URL, TEST_REDIS_URL.
-TEST_REQUIRE lists services without which the run counts as failed: "postgresql mariadb redis chromium".
+TEST_REQUIRE lists services without which the run counts as failed: "postgresql mariadb redis chromium rabbitmq".
 TEST_REPORT names a file for the list of services that were used.
 """
 
@@ -24,6 +24,9 @@ def main(arguments: list[str]) -> int:
     print(f"\n{table(outcomes)}\n\nServices used: {used or 'none'}")
     if path := os.environ.get("TEST_REPORT"):
         Path(path).write_text(f"{used}\n")
+    for outcome in outcomes:
+        for name in outcome.doubtful:
+            print(f"Passed only at a second try, alone: {outcome.lane.name}: {name}")
     complaints = complain(outcomes)
     print("\n".join(complaints) or "Every lane passed.")
     return 1 if complaints else 0

@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings as django_settings
 from django.db import connection
 from django.db.backends.base.operations import BaseDatabaseOperations
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from redis import Redis
 
 from django_jobs import queues
@@ -25,6 +25,9 @@ from tests.servers import ROOT, RunJobs
 
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_reset_sequences", "django_db_serialized_rollback"}
 STARTED = pytest.StashKey[list[RunJobs]]()
+
+
+expect.set_options(timeout=30_000)  # milliseconds: a busy machine may take them
 
 
 def pytest_configure() -> None:

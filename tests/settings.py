@@ -22,6 +22,10 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "django_rq",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "tests.app",
 ]
 MIDDLEWARE = [
@@ -50,4 +54,6 @@ DATABASES = services.databases()
 _redis = {"URL": services.redis_url()}
 RQ_QUEUES = {"critical": _redis, "default": _redis, "low-priority": _redis}
 RQ = {"QUEUE_CLASS": "django_jobs.queues.JobQueue"}
-DJANGO_JOBS: dict[str, object] = {"RETRY": None}
+# Whatever plug-ins are installed beside the suite, those of the example by `make demo` say, they are not of this site.
+DJANGO_JOBS: dict[str, object] = {"RETRY": None, "PLUGINS": []}
+TASKS = {"default": {"BACKEND": "django_jobs.tasks_backend.JobsBackend"}}

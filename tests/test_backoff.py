@@ -46,10 +46,16 @@ def test_a_function_decides_and_none_stops() -> None:
         ({"except_on": [ArithmeticError]}, ZeroDivisionError(), False),
         ({"except_on": ["django_jobs.exceptions.JobTimeout"]}, ValueError(), True),
         ({"only_on": [Exception], "except_on": [KeyError]}, KeyError(), False),
+        ({"only_on": ConnectionError}, ConnectionResetError(), True),
+        ({"only_on": "ConnectionError"}, ValueError(), False),
+        ({"only_on": "ConnectionError"}, ConnectionResetError(), True),
+        ({"except_on": ValueError}, UnicodeError(), False),
+        ({"only_on": (kind for kind in [OSError])}, OSError(), True),
     ],
 )
 def test_exceptions_are_matched_with_their_subclasses(policy: dict[str, Any], error: Exception, again: bool) -> None:
-    assert (Retry(**policy).delay(error, 1) is not None) == again
+    retry = Retry(**policy)
+    assert [retry.delay(error, number) is not None for number in (1, 2)] == [again, again]
 
 
 @pytest.mark.parametrize(
@@ -59,6 +65,17 @@ def test_exceptions_are_matched_with_their_subclasses(policy: dict[str, Any], er
         {"attempts": "3"},
         {"delays": []},
         {"delays": [-1]},
+        {"delays": "x"},
+        {"delays": ["60"]},
+        {"delays": 60},
+        {"delays": [float("nan")]},
+        {"delays": [float("inf")]},
+        {"backoff": 5},
+        {"only_on": 5},
+        {"only_on": [None]},
+        {"only_on": ""},
+        {"only_on": int},
+        {"except_on": [ValueError()]},
         {"jitter": 2},
         {"on_exceeded": "explode"},
         {"delays": [1], "backoff": lambda error, number: 1},

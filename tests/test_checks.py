@@ -8,6 +8,8 @@ import pytest
 from django.test import override_settings
 
 from django_jobs import checks
+from django_jobs.conf import settings
+from django_jobs.server import lists
 
 
 def ids(found: list[Any]) -> list[str]:
@@ -26,7 +28,13 @@ def test_an_unknown_key_comes_with_a_suggestion() -> None:
     assert "'RETENTION'" in (error.hint or "")
 
 
-@pytest.mark.parametrize(("key", "value"), [("BATCH", "many"), ("GRACE", -1), ("BATCH", True), ("PROCESSES", "5y")])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *[("BATCH", "many"), ("GRACE", -1), ("BATCH", True), ("PROCESSES", "5y"), ("LIVE_UPDATES", "on")],
+        *[("COMMANDS", "clearsessions"), ("COMMANDS", [1]), ("BROKER", "amqp://")],
+    ],
+)
 def test_a_value_that_cannot_be_is_told(key: str, value: Any) -> None:
     with override_settings(DJANGO_JOBS={key: value}):
         (error,) = checks.check_settings(None)
@@ -41,6 +49,15 @@ def test_queues_must_exist() -> None:
         (error,) = checks.check_queues(None)
     assert error.id == "django_jobs.E004"
     assert "mail" in error.msg
+
+
+@pytest.mark.parametrize(
+    "written", [{"critical": 4, "default": 1}, "critical:4, default:1", ["critical:4", "default:1"]]
+)
+def test_queues_may_have_weights(written: Any) -> None:
+    with override_settings(DJANGO_JOBS={"QUEUES": written}):
+        assert checks.check_queues(None) == []
+        assert lists.parse(settings.QUEUES) == (["critical", "default"], {"critical": 4.0, "default": 1.0})
 
 
 def test_another_database_needs_the_router(monkeypatch: pytest.MonkeyPatch) -> None:

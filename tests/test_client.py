@@ -151,6 +151,18 @@ def test_a_deleted_job_keeps_the_time_at_which_it_had_ended() -> None:
     assert job.result == 3
 
 
+@pytest.mark.parametrize(
+    ("verb", "given"), [("cancel", ()), ("delete", ()), ("pause", ()), ("reschedule", (timedelta(hours=1),))]
+)
+def test_a_verb_takes_jobs_from_the_expected_states_alone(verb: str, given: tuple[Any, ...]) -> None:
+    job, later = adds.enqueue(1, 1), adds.schedule(timedelta(hours=2), 1, 1)
+    does = client.verb(verb)
+    assert does([job.pk, later.pk], *given, expected=["scheduled", "succeeded"]) == [later.pk]
+    assert does([job.pk], *given, expected=[]) == []
+    assert Job.objects.get(pk=job.pk).state == "enqueued"
+    assert client.resume([later.pk], expected=["processing"]) == []
+
+
 def test_reschedule_moves_waiting_jobs_only() -> None:
     job = adds.enqueue(1, 2)
     assert job.reschedule(timedelta(hours=1))

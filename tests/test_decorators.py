@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 import django_jobs
-from django_jobs import job
-from django_jobs.exceptions import DuplicateJobType, InvalidJob
+from django_jobs import Retry, client, job
+from django_jobs.creation import Options
+from django_jobs.exceptions import DuplicateJobType, InvalidJob, UnknownJobType
+from django_jobs.models import RecurringJob
 from django_jobs.registry import registry
 from tests.app.jobs import adds
 
@@ -19,6 +21,7 @@ from tests.app.jobs import adds
 def registered() -> Iterator[None]:
     before = set(registry.names())
     yield
+    registry.elsewhere.clear()
     for name in set(registry.names()) - before:
         registry.remove(name)
 
@@ -33,6 +36,10 @@ def plain(x: int) -> int:
 
 def other(x: int) -> int:
     return x
+
+
+def takes_any(**options: Any) -> Any:
+    return options
 
 
 class WithoutRun:
@@ -51,6 +58,47 @@ def test_options_of_the_type_are_kept() -> None:
     made = job("t.plain", queue="critical", priority=3, timeout=timedelta(minutes=2), aliases=["t.old"])(plain)
     assert (made.job_type.queue, made.job_type.priority, made.job_type.timeout) == ("critical", 3, 120)
     assert registry.get("t.old") is made.job_type
+
+
+def test_expiry_is_given_as_a_span_or_in_seconds() -> None:
+    for expires in (60, 60.0, timedelta(minutes=1)):
+        assert job("t.plain", expires=expires)(plain).job_type.expires == timedelta(minutes=1)
+        assert adds.using(expires=expires).options.expires == timedelta(minutes=1)
+    with pytest.raises(InvalidJob, match="expires"):
+        adds.using(expires=float("nan"))
+
+
+def test_the_name_may_be_given_by_name() -> None:
+    assert job(name="t.named")(plain).name == "t.named"
+
+
+@pytest.mark.django_db
+def test_no_argument_of_a_job_collides_with_ours() -> None:
+    names = ("self", "when", "task", "on", "by", "timeout", "options", "function")
+    made = job("t.any")(takes_any)
+    arguments = dict.fromkeys(names, 1)
+    assert made(**arguments) == arguments
+    assert made.enqueue(**arguments).kwargs == arguments
+    assert made.schedule(timedelta(hours=1), **arguments).kwargs == arguments
+    assert made.bind(**arguments).kwargs == arguments
+
+
+@pytest.mark.django_db
+def test_a_type_whose_code_is_elsewhere_is_declared() -> None:
+    with pytest.raises(UnknownJobType):
+        client.enqueue("far.away", [((1,), {})], Options())
+    django_jobs.declare("far.away")
+    assert client.enqueue("far.away", [((1,), {})], Options())[0].job_type == "far.away"
+    assert RecurringJob.objects.add_or_update("far", "far.away", cron="@daily").job_type == "far.away"
+    assert "far.away" not in registry.names(), "a server here does not take it"
+    with pytest.raises(InvalidJob, match="name"):
+        django_jobs.declare("")
+
+
+def test_attempts_by_the_names_of_djangos_tasks() -> None:
+    made = job("t.plain", max_attempts=3)(plain)
+    assert made.job_type.retry is not None
+    assert (made.job_type.retry.attempts, made.job_type.retry.backoff) == (2, None)
 
 
 def test_a_name_used_twice_is_refused_naming_both() -> None:
@@ -72,6 +120,13 @@ def test_a_name_used_twice_is_refused_naming_both() -> None:
         (plain, {"timeout": "30"}, "timeout"),
         (plain, {"timeout": timedelta(seconds=-1)}, "timeout"),
         (plain, {"ack": "never"}, "ack"),
+        (plain, {"expires": 0}, "expires"),
+        (plain, {"expires": "soon"}, "expires"),
+        (plain, {"expires": 1e300}, "expires"),
+        (plain, {"max_attempts": 0}, "max_attempts"),
+        (plain, {"max_attempts": True}, "max_attempts"),
+        (plain, {"backoff": 5}, "backoff"),
+        (plain, {"max_attempts": 3, "retry": Retry()}, "max_attempts"),
         (plain, {"que": "critical"}, "que"),
     ],
 )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib.util
 import re
+import shlex
+import symtable
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +17,8 @@ from typing import Any
 import pytest
 from django.core.management import load_command_class
 
-from django_jobs import checks, conf, execution, queues, states
+from django_jobs import checks, conf, execution, queues, search, states
+from django_jobs.management.verbs import VERBS
 from django_jobs.models import Job
 from django_jobs.registry import registry
 from django_jobs.states import machine
@@ -29,6 +33,17 @@ FENCE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ANY_FENCE = re.compile(r"^(`{3,})[^\n]*\n.*?^\1$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 FILE = re.compile(r"# (billing/\w+)\.py\n")
+
+OWN = {
+    "docs/how-to/databases.md": {"BASE_DIR"},
+    "docs/how-to/filters.md": {"BankClosed", "JobLog", "statsd"},
+}
+"""Names that a page takes for the reader's own, or tells of further down."""
+EXCERPTS = {
+    "docs/examples/dhanman.md": "example_project/dhanman/commands.py",
+    "docs/how-to/filters.md": "example_project/shop/filters.py",
+}
+"""Pages with parts of a file that they name: what the file imports and defines is known there."""
 
 
 def blocks(page: str) -> list[str]:
@@ -59,6 +74,60 @@ def sources() -> Iterator[ModuleType]:
 def test_every_python_block_compiles(page: str) -> None:
     for block in blocks(page):
         compile(block, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("page", NAMES)
+def test_every_name_in_the_python_blocks_is_known(page: str) -> None:
+    """Defined, imported, or built in, in the block itself or in one above it."""
+    assert unknown(blocks(page), {*OWN.get(page, ()), *_defined_by(EXCERPTS.get(page))}) == set()
+
+
+def unknown(sources: list[str], known: set[str]) -> set[str]:
+    """What the blocks use, read one after the other, and nothing has defined."""
+    known = {*known, *dir(builtins)}
+    found: set[str] = set()
+    for source in sources:
+        table = symtable.symtable(source, "block", "exec")
+        known |= _defined(table)
+        found |= set(_used(table)) - known
+    return found
+
+
+def _defined_by(file: str | None) -> set[str]:
+    return _defined(symtable.symtable((ROOT / file).read_text(), file, "exec")) if file else set()
+
+
+def _defined(table: symtable.SymbolTable) -> set[str]:
+    symbols = table.get_symbols()
+    return {one.get_name() for one in symbols if one.is_assigned() or one.is_imported() or one.is_namespace()}
+
+
+def _used(table: symtable.SymbolTable) -> Iterator[str]:
+    """Of the module's names, here and in the functions and classes within."""
+    for one in table.get_symbols():
+        if one.is_referenced() and (one.is_global() or table.get_type() == "module"):
+            yield one.get_name()
+    for child in table.get_children():
+        yield from _used(child)
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("sources", "names"),
+    [
+        (["print(a)"], {"a"}),
+        (["def f(x: T) -> None:\n    return x + y"], {"T", "y"}),
+        (
+            ["import a\nb = 1", "class C(a.B):\n    c = b\n\n    def d(self):\n        return [e for e in self.c]"],
+            set(),
+        ),
+        (["b = a", "a = 1"], {"a"}),
+        (["@job(retry=Retry())\nasync def f(): ..."], {"job", "Retry"}),
+    ],
+)
+def test_a_name_that_nothing_defines_is_seen(sources: list[str], names: set[str]) -> None:
+    assert unknown(sources, set()) == names
 
 
 class Site:
@@ -143,9 +212,10 @@ def test_the_quickstart_works(site: Site, capsys: pytest.CaptureFixture[str]) ->
     assert Job.objects.get(job_type="billing.remind").result == "Dear ada"
     jobs = sys.modules["billing.jobs"]
     others = [jobs.fetch_rates.enqueue("EUR"), jobs.Report.enqueue(2026), jobs.charge.enqueue(7)]
-    others.append(jobs.import_statement.enqueue("may.csv"))
+    others += [jobs.import_statement.enqueue("may.csv"), jobs.nightly_report.enqueue()]
     work()
-    assert [job.wait(timeout=1).result for job in others] == ["1 EUR = 1 EUR", 2026, None, None]
+    results = ["1 EUR = 1 EUR", 2026, None, None, "Report of yesterday"]
+    assert [job.wait(timeout=1).result for job in others] == results
     ran = Job.objects.filter(state=states.SUCCEEDED).values_list("job_type", flat=True)
     assert {job_type.name for job_type in registry if job_type.name.startswith("billing.")} == set(ran)
 
@@ -200,7 +270,8 @@ def test_every_setting_is_in_the_reference_with_its_meaning(sources: ModuleType)
 
 
 def test_every_system_check_is_in_the_reference() -> None:
-    ids = set(re.findall(r'id="(django_jobs\.[EW]\d+)"', Path(checks.__file__).read_text()))
+    sources = [Path(checks.__file__), Path(checks.__file__).parent / "tasks_backend" / "backend.py"]
+    ids = {id for path in sources for id in re.findall(r'id="(django_jobs\.[EW]\d+)"', path.read_text())}
     assert ids
     told = set(re.findall(r"`(django_jobs\.[EW]\d+)`", (DOCS / "reference/checks.md").read_text()))
     assert told == ids
@@ -216,11 +287,30 @@ def test_every_option_of_runjobs_is_explained(sources: ModuleType) -> None:
     assert [option for option in options if option not in help_text] == []
 
 
+def test_every_field_of_a_search_is_in_the_reference() -> None:
+    page = (DOCS / "reference/search.md").read_text()
+    assert [field.example for field in search.FIELDS.values() if f"| `{field.example}` |" not in page] == []
+
+
 def test_every_command_is_in_the_reference() -> None:
     folder = ROOT / "django_jobs/management/commands"
     page = (DOCS / "reference/commands.md").read_text()
     commands = [path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")]
     assert [name for name in commands if f"\n## {name}\n" not in page] == []
+
+
+def test_every_verb_of_jobs_is_in_the_reference_with_examples_that_parse() -> None:
+    page = (DOCS / "reference/commands.md").read_text()
+    told = re.findall(r"^### jobs (\S+)$", page, re.MULTILINE)
+    assert told == list(VERBS)
+    parser = load_command_class("django_jobs", "jobs").create_parser("manage.py", "jobs")
+    for verb in told:
+        section = page.split(f"\n### jobs {verb}\n")[1].split("\n### ")[0]
+        assert f"```{{from-code}} help jobs {verb}\n" in section
+        examples = re.findall(r"^python manage.py jobs (.+)$", section, re.MULTILINE)
+        assert [line for line in examples if line.split()[0] == verb]
+        for line in examples:
+            parser.parse_args(shlex.split(line))
 
 
 def test_every_permission_and_verb_is_in_the_reference(sources: ModuleType) -> None:
@@ -232,7 +322,7 @@ def test_every_permission_and_verb_is_in_the_reference(sources: ModuleType) -> N
 
 
 def test_every_option_of_job_and_of_a_call_is_in_the_quickstart() -> None:
-    from django_jobs.client import Options
+    from django_jobs.creation import Options
     from django_jobs.registry import JobType
 
     page = (DOCS / "quickstart.md").read_text()
@@ -255,3 +345,10 @@ def test_every_decision_is_listed() -> None:
     records = sorted(path.name for path in folder.glob("0*.md"))
     assert [name for name in records if f"]({name})" not in index] == []
     assert [int(name[:4]) for name in records] == list(range(1, len(records) + 1))
+
+
+def test_the_answer_to_where_jobs_go_tells_the_retention_that_holds() -> None:
+    days = {state: kept.days for state, kept in conf.DEFAULT_RETENTION.items() if kept is not None}
+    assert (days["succeeded"], days["deleted"]) == (1, 1)
+    told = f"(succeeded and deleted ones a day, failed ones {days['failed']} days, unless you say otherwise)"
+    assert told in " ".join((DOCS / "faq.md").read_text().split())

@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from asgiref.sync import SyncToAsync, sync_to_async
-from django.db import connection, connections, transaction
+from asgiref.sync import sync_to_async
+from django.db import connection, transaction
 
 from django_jobs import Retry, Snooze, execution, queues
 from django_jobs.context import current
@@ -164,8 +164,8 @@ def snoozes(seconds: float) -> None:
 def test_a_delay_beyond_the_calendar_is_a_failure(seconds: float) -> None:
     job("t.snoozes")(snoozes)
     assert "at most a hundred years" in run("t.snoozes", seconds).reason
-    job("t.returns", retry=Retry(delays=[seconds]))(returns)
-    if seconds != 1e10:
+    if seconds == 1e300:  # Retry itself refuses what is no number of seconds
+        job("t.returns", retry=Retry(delays=[seconds]))(returns)
         ended = run("t.returns", 1, 2)
         assert (ended.state, ended.then) == ("failed", None)
 
@@ -207,9 +207,7 @@ def test_async_jobs_survive_the_loss_of_their_threads_connection() -> None:
     job("t.counts", retry=Retry(attempts=0))(counts_jobs)
     job("t.breaks")(breaks_its_connection)
     run("t.breaks")
-    states = [run("t.counts").state for _ in range(3)]
-    SyncToAsync.single_thread_executor.submit(connections.close_all).result()
-    assert states[1:] == ["succeeded"] * 2
+    assert [run("t.counts").state for _ in range(3)][1:] == ["succeeded"] * 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -13,10 +14,11 @@ from django.core.management.base import CommandError
 from django.db import OperationalError
 
 from django_jobs import clock, execution, monitoring
+from django_jobs.management.exits import Exit
 from django_jobs.models import Job, Server
 from django_jobs.registry import registry
 from django_jobs.states import machine
-from tests.app.jobs import adds, fails, sleeps, succeeds
+from tests.app.jobs import adds, fails, fails_twice, sleeps, succeeds
 
 pytestmark = pytest.mark.django_db
 
@@ -71,14 +73,23 @@ def test_a_database_without_tables_is_told_in_one_line(monkeypatch: pytest.Monke
         (["--queue", "critical"], ["tests.adds"]),
         (["--queue", "critical", "--type", "tests.succeeds"], []),
         (["--limit", "1"], ["tests.sleeps"]),
-        (["--limit", "-1"], []),
+        (["--limit", "0"], []),
     ],
 )
 def test_list_filters(filters: list[str], expected: list[str]) -> None:
     succeeds.enqueue()
     adds.using(queue="critical").enqueue(1, 2)
     sleeps.schedule(timedelta(hours=1), 1)
-    assert [row["job_type"] for row in jobs_json("list", *filters)] == expected
+    out = StringIO()
+    with nullcontext() if expected else pytest.raises(CommandError, match="No jobs match"):
+        call_command("jobs", "list", *filters, "--json", stdout=out)
+    assert [row["job_type"] for row in json.loads(out.getvalue())] == expected
+
+
+@pytest.mark.parametrize("limit", ["-1", "x", "1.5"])
+def test_a_limit_that_cannot_be_is_refused(limit: str) -> None:
+    with pytest.raises(CommandError, match=f"--limit: '{limit}' is no number of jobs"):
+        jobs("list", "--limit", limit)
 
 
 def test_columns_of_the_list_are_aligned() -> None:
@@ -104,6 +115,18 @@ def test_show_tells_the_traceback_of_a_failed_job() -> None:
     text = jobs("show", run_here(fails.enqueue("no more paper")).pk)
     assert text.strip().endswith("ValueError: no more paper")
     assert "Traceback (most recent call last)" in text
+
+
+def test_show_tells_the_traceback_of_a_job_that_waits_for_its_next_attempt() -> None:
+    job = run_here(fails_twice.enqueue())
+    assert job.state == "scheduled"
+    assert "Traceback (most recent call last)" in jobs("show", job.pk)
+
+
+def test_a_search_that_is_not_understood_is_wrong_usage() -> None:
+    with pytest.raises(CommandError, match="there is no field colour") as refused:
+        jobs("list", "--search", "colour:red")
+    assert refused.value.returncode == Exit.MISUSED
 
 
 def test_show_as_json_is_complete() -> None:
@@ -246,3 +269,15 @@ def test_every_verb_has_help(arguments: list[str], capsys: pytest.CaptureFixture
 def test_a_verb_is_needed(arguments: list[str]) -> None:
     with pytest.raises(CommandError):
         jobs(*arguments)
+
+
+def test_queues_are_limited_from_the_command_line() -> None:
+    assert jobs("queues", "limit", "critical", "--max-concurrency", "3", "--rate-limit", "10/m") == (
+        "Queue critical: 3 at once, 10/m\n"
+    )
+    assert "3 at once, 10/m" in jobs("queues")
+    assert jobs("queues", "limit", "critical") == "Queue critical: no limits\n"
+    with pytest.raises(CommandError, match="rate_limit: is 'often'; give a RateLimit"):
+        jobs("queues", "limit", "critical", "--rate-limit", "often")
+    with pytest.raises(CommandError, match="'0' is no number of jobs: give a whole number of at least 1"):
+        jobs("queues", "limit", "critical", "--max-concurrency", "0")

@@ -14,11 +14,12 @@ from django.core.management import CommandError, call_command
 
 from django_jobs import clock, monitoring, queues, steering
 from django_jobs.exceptions import InvalidJob, UnknownQueue
-from django_jobs.models import Job, Queue, Server
+from django_jobs.models import Job, Queue, Server, Waiter
 from django_jobs.server import dispatcher, routing
 from django_jobs.server.lists import Lists, parse
 from django_jobs.states import machine
 from tests.app.jobs import adds
+from tests.app.limited import one_per_customer
 from tests.servers import RunJobs, eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -71,6 +72,26 @@ def test_a_purge_deletes_what_waits_and_nothing_else() -> None:
     assert {states[job.pk] for job in waiting} == {"deleted"}
     assert [states[job.pk] for job in (running, other, later)] == ["processing", "enqueued", "scheduled"]
     assert Job.objects.filter(state="deleted").first().state_reason == "Purged with its queue"  # type: ignore[union-attr]
+
+
+def test_what_waits_for_a_limit_is_counted_and_purged_with_its_queue() -> None:
+    steering.limit_queue("critical", max_concurrency=1, rate_limit=None)
+    running, *over = adds.using(queue="critical").enqueue_many([(n, n) for n in range(4)])
+    assert claim(running, *over) == {running.pk}
+    elsewhere = one_per_customer.enqueue_many([("c",)] * 2)
+    machine.claim([job.pk for job in elsewhere], ["tests.one_per_customer"], "w/1")
+    child = running.then(adds.using(queue="critical"), 1, 1)
+    enqueued = adds.using(queue="critical").enqueue(1, 1)
+    facts = monitoring.queue_waits()["critical"]
+    assert (facts["waiting"], facts["oldest"]) == (monitoring.Count(4), enqueued.state_at)
+    assert steering.purge_queue("critical") == 4
+    states = dict(Job.objects.values_list("pk", "state"))
+    assert {states[job.pk] for job in [*over, enqueued]} == {"deleted"}
+    assert [states[job.pk] for job in (running, child, *elsewhere)] == [
+        *("processing", "awaiting"),
+        *("processing", "awaiting"),
+    ]
+    assert not Waiter.objects.filter(job__in=[job.pk for job in over]).exists()
 
 
 @pytest.mark.parametrize("verb", [steering.pause_queue, steering.resume_queue, steering.purge_queue])

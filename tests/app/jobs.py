@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import multiprocessing
 import os
 import signal
 import time
 from datetime import timedelta
+from typing import Any
 
-from django_jobs import JobContext, Retry, Snooze, job
+from asgiref.sync import sync_to_async
+from django.db import transaction
+
+from django_jobs import JobContext, Retry, Snooze, job, recurring
+from django_jobs.models import Job, Server
+from tests.app import events, graphjobs, limited, longjobs, people, threadjobs  # noqa: F401
+
+logger = logging.getLogger(__name__)
 
 
 @job("tests.succeeds")
@@ -58,6 +68,19 @@ def fails_and_is_deleted() -> None:
     raise ValueError("never works")
 
 
+asked: list[tuple[type, int, int]] = []
+
+
+def unless_for_good(error: BaseException, of: Job) -> float | None:
+    asked.append((type(error), of.pk, of.attempts))
+    return None if "for good" in str(error) else 0
+
+
+@job("tests.fails_by_djangos_terms", max_attempts=2, backoff=unless_for_good)
+def fails_by_djangos_terms(message: str) -> None:
+    raise ValueError(message)
+
+
 @job("tests.snoozes_once", takes_context=True)
 def snoozes_once(ctx: JobContext) -> list[int]:
     if ctx.run == 1:
@@ -83,3 +106,77 @@ def forks() -> int:
         raise SystemExit
     os.waitpid(pid, 0)
     return os.getpid()
+
+
+@job("tests.says", takes_context=True)
+def says(ctx: JobContext, *lines: str) -> None:
+    for line in lines:
+        ctx.log(line)
+
+
+@job("tests.says_and_waits", takes_context=True)
+def says_and_waits(ctx: JobContext, seconds: float) -> None:
+    ctx.log("begun", "success")
+    bar = ctx.progress_bar("waiting", total=seconds)
+    bar.set(seconds / 2)
+    ctx.metadata["waits"] = seconds
+    time.sleep(seconds)
+    ctx.log("over")
+
+
+@job("tests.says_until_killed", takes_context=True)
+def says_until_killed(ctx: JobContext) -> int:
+    if ctx.run > 1:
+        ctx.log("again")
+        return ctx.run
+    for number in range(10_000):
+        ctx.log(number)
+        time.sleep(0.01)
+    raise AssertionError("nobody killed it")
+
+
+@job("tests.says_in_a_transaction", takes_context=True)
+def says_in_a_transaction(ctx: JobContext, seconds: float) -> None:
+    with transaction.atomic():
+        Server.objects.filter(name="nobody").update(host="a write")
+        ctx.log("inside")
+        time.sleep(seconds)
+        ctx.log("still inside")
+
+
+@job("tests.speaks_python", capture_print=True)
+def speaks_python() -> None:
+    print("printed")
+    logger.debug("too quiet")
+    logger.info("logged %s", "lazily")
+    logging.getLogger("shop.other").warning("by another logger")
+    try:
+        raise KeyError("x")
+    except KeyError:
+        logger.exception("with a traceback")
+    print("no newline", end="")
+
+
+@job("tests.speaks_async", takes_context=True)
+async def speaks_async(ctx: JobContext) -> Any:
+    await asyncio.gather(*(_task(number) for number in range(2)))
+    await sync_to_async(logger.warning)("from a thread of asgiref")
+    ctx.metadata["seen"] = [*ctx.metadata.get("seen", []), ctx.run]
+
+
+async def _task(number: int) -> None:
+    logger.warning("from task %d", number)
+
+
+@recurring("tests.yearly", cron="@yearly")
+@job("tests.runs_yearly")
+def runs_yearly() -> None: ...
+
+
+@job("tests.has_a_filter_that_raises", filters=["tests.app.filters.RaisesAtTheEnd"])
+def has_a_filter_that_raises(culprit: bool) -> bool:
+    return culprit
+
+
+@job("tests.cannot_be_enqueued", filters=["tests.app.filters.RaisesWhenDue"])
+def cannot_be_enqueued() -> None: ...

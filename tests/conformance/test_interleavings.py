@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule, run_state_machine_as_test
 
 from django_jobs import client, clock, monitoring, queues, states
-from django_jobs.models import Counter, Job, JobState
+from django_jobs.models import Counter, Job, JobState, Server
 from django_jobs.server import dispatcher
 from django_jobs.states import machine
-from django_jobs.states.statements import Claimed, Finish
+from django_jobs.states.statements import Claimed, Finish, Then
 from tests.app.jobs import adds
 
 TYPES = ["tests.adds"]
@@ -33,6 +33,7 @@ class Interleavings(RuleBasedStateMachine):
         super().__init__()
         for model in (JobState, Job, Counter):
             model.objects.all().delete()
+        Server.objects.update(heartbeat_at=clock.now())  # all examples together may take longer than its time-out
         queues.connect("default", timeout=5).flushdb()
         self.known: set[int] = set()
         self.successes: dict[int, int] = {}
@@ -52,6 +53,7 @@ class Interleavings(RuleBasedStateMachine):
         if not claimed:
             return None
         assert claimed[0].run == before.run + 1, "each claim has a fence of its own"
+        assert monitoring.get(job).asked == "", "nobody has asked anything of a fresh run"
         return claimed[0], worker
 
     @rule(run=consumes(runs), succeeds=st.booleans())
@@ -65,6 +67,19 @@ class Interleavings(RuleBasedStateMachine):
         assert bool(answer.done) == ours, "the fence decides, not the worker's belief"
         if answer.done and succeeds:
             self.successes[claimed.id] = self.successes.get(claimed.id, 0) + 1
+
+    @rule(run=consumes(runs))
+    def stop_at_a_checkpoint(self, run: tuple[Claimed, str] | None) -> None:
+        if run is None:
+            return
+        claimed, worker = run
+        before = monitoring.get(claimed.id)
+        ours = (before.state, before.run, before.worker) == (states.PROCESSING, claimed.run, worker)
+        stopped = self.finish(claimed, True)._replace(state=states.ENQUEUED, then=Then(states.ENQUEUED, "", None, None))
+        assert bool(machine.acknowledge([stopped], worker).done) == ours
+        if ours:
+            expected = states.PAUSED if before.asked == "pause" else states.ENQUEUED
+            assert monitoring.get(claimed.id).state == expected, "who was asked to pause does"
 
     def finish(self, job: Claimed, succeeds: bool) -> Finish:
         state = states.SUCCEEDED if succeeds else states.FAILED
@@ -90,12 +105,12 @@ class Interleavings(RuleBasedStateMachine):
         if now == states.FAILED:
             assert before.deaths == machine.DEATHS - 1
 
-    @rule(job=jobs, verb=st.sampled_from(["cancel", "delete", "requeue", "reschedule"]))
+    @rule(job=jobs, verb=st.sampled_from(["cancel", "delete", "requeue", "reschedule", "pause", "resume"]))
     def verb(self, job: int, verb: str) -> None:
         before = monitoring.get(job)
         more: list[Any] = [timedelta(hours=1)] if verb == "reschedule" else []
         moved = getattr(client, verb)([job], *more)
-        assert bool(moved) == (before.state in states.VERBS[verb].sources)
+        assert bool(moved) == (verb in states.offered(before.state, before.asked))
         if moved and before.state == states.SUCCEEDED:
             self.successes[job] -= 1
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import transaction
 
 from django_jobs import clock, monitoring, states
 from django_jobs.models import Counter, Job, JobState
-from django_jobs.states import machine
-from django_jobs.states.machine import Target
+from django_jobs.states import machine, moves
+from django_jobs.states.dialects.mariadb import portions
+from django_jobs.states.moves import Target
 from django_jobs.states.statements import Finish
 from tests.app.jobs import adds, succeeds
 
@@ -77,6 +80,21 @@ def test_each_run_of_a_set_ends_as_it_ended() -> None:
     assert JobState.objects.filter(job=jobs[3]).count() == 1
 
 
+def test_a_set_of_large_results_is_recorded() -> None:
+    jobs = adds.enqueue_many([(n, n) for n in range(80)])
+    machine.claim([job.pk for job in jobs], TYPES, ME)
+    large = {"text": '"ä" ' * 40_000}
+    assert len(machine.acknowledge([ended(job, result=large) for job in jobs], ME).done) == 80
+    assert states_of(jobs) == ["succeeded"] * 80
+    assert Job.objects.get(pk=jobs[-1].pk).result == large
+
+
+@pytest.mark.parametrize(("sizes", "expected"), [([1], [1]), ([600_000] * 3, [1, 1, 1]), ([400_000] * 5, [2, 2, 1])])
+def test_what_one_statement_of_mariadb_takes_is_bounded(sizes: list[int], expected: list[int]) -> None:
+    found = list(portions(["x" * size for size in sizes]))
+    assert [len(part) for part in found] == expected
+
+
 def test_a_run_acknowledged_twice_counts_once() -> None:
     job = adds.enqueue(1, 1)
     machine.claim([job.pk], TYPES, ME)
@@ -128,7 +146,7 @@ def test_an_illegal_move_is_refused_before_anything_is_written() -> None:
 
 
 def test_a_move_of_more_than_one_set_moves_all() -> None:
-    jobs = adds.enqueue_many([(n, 0) for n in range(2 * machine.SET_SIZE + 5)])
+    jobs = adds.enqueue_many([(n, 0) for n in range(2 * moves.SET_SIZE + 5)])
     moved = machine.move([job.pk for job in jobs], Target(states.DELETED, "all"), expected={states.ENQUEUED})
     assert len(moved) == len(jobs)
     assert monitoring.counts()["deleted"].number == len(jobs)
@@ -150,6 +168,32 @@ def test_a_release_puts_back_all_that_a_worker_held() -> None:
     machine.claim([jobs[3].pk], TYPES, "server/2")
     assert len(machine.release(ME, "it died")) == 3
     assert states_of(jobs) == ["enqueued"] * 3 + ["processing", "enqueued"]
+
+
+GOING_BACK: dict[str, Callable[[Job], Any]] = {
+    "release": lambda job: machine.release(ME, "it is gone"),
+    "bury": lambda job: machine.bury(job.pk, ME, "it died"),
+}
+
+
+@pytest.mark.parametrize("way", GOING_BACK)
+def test_a_job_that_began_in_time_does_not_expire_when_it_goes_back(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    job = adds.using(expires=timedelta(minutes=1)).enqueue(1, 1)
+    machine.claim([job.pk], TYPES, ME)
+    GOING_BACK[way](job)
+    moment = clock.now() + timedelta(hours=1)
+    monkeypatch.setattr(clock, "now", lambda: moment)
+    assert len(machine.claim([job.pk], TYPES, ME)) == 1
+
+
+def test_a_claim_that_was_not_confirmed_began_nothing_and_may_still_expire() -> None:
+    job = adds.using(expires=timedelta(minutes=1)).enqueue(1, 1)
+    (claimed,) = machine.claim([job.pk], TYPES, ME)
+    machine.give_back([(job.pk, claimed.run)], ME, "Put back: the claim was not confirmed")
+    given = job.start_before
+    job.refresh_from_db()
+    assert (job.state, job.start_before) == ("enqueued", given)
+    assert given is not None
 
 
 def test_the_third_death_quarantines_the_job_and_a_requeue_starts_afresh() -> None:

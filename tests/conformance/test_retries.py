@@ -12,7 +12,7 @@ from django_jobs import execution, monitoring, queues
 from django_jobs.decorators import JobFunction
 from django_jobs.models import Counter, Job
 from django_jobs.states import machine
-from tests.app.jobs import adds, fails, fails_and_is_deleted, fails_twice, snoozes_once
+from tests.app.jobs import adds, asked, fails, fails_and_is_deleted, fails_by_djangos_terms, fails_twice, snoozes_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ME = "server/1"
@@ -32,10 +32,13 @@ def told(job: Job) -> list[tuple[str, str]]:
 
 def test_a_retry_is_scheduled_and_the_history_shows_both() -> None:
     job = run(fails_twice.using(queue="critical", priority=5).enqueue())
-    assert (job.state, job.state_reason, job.failures) == ("scheduled", "Retry 1 of 3: attempt 1", 1)
+    assert (job.state, job.state_reason, job.failures) == ("scheduled", "Retry 1 of 3: ConnectionError: attempt 1", 1)
     assert job.scheduled_at - job.finished_at == timedelta(seconds=0.1)
     assert job.expires_at is None
-    assert told(job)[-2:] == [("failed", "ConnectionError: attempt 1"), ("scheduled", "Retry 1 of 3: attempt 1")]
+    assert told(job)[-2:] == [
+        ("failed", "ConnectionError: attempt 1"),
+        ("scheduled", "Retry 1 of 3: ConnectionError: attempt 1"),
+    ]
     assert (job.queue, job.priority) == ("critical", 5)
 
 
@@ -45,7 +48,7 @@ def test_a_retry_without_delay_is_enqueued_and_rung() -> None:
     Job.objects.filter(pk=job.pk).update(failures=1)
     queues.connect("default", timeout=5).flushdb()
     job = run(job)
-    assert (job.state, job.state_reason) == ("enqueued", "Retry 2 of 3: attempt 2")
+    assert (job.state, job.state_reason) == ("enqueued", "Retry 2 of 3: ConnectionError: attempt 2")
     assert queues.waiting("default") == {job.pk}
     assert run(job).result == 3
 
@@ -68,11 +71,19 @@ def test_only_final_failures_are_counted_as_failures() -> None:
     assert monitoring.throughput(1)["failed"] == 1
 
 
+def test_a_backoff_by_the_terms_of_djangos_tasks_sees_the_job() -> None:
+    job = run(run(fails_by_djangos_terms.enqueue("again")))
+    assert (job.state, job.failures) == ("failed", 2)
+    assert [reason for name, reason in told(job) if name == "enqueued"][1:] == ["Retry 1 of 1: ValueError: again"]
+    assert asked == [(ValueError, job.pk, 1)], "the last attempt asks nobody"
+    assert run(fails_by_djangos_terms.enqueue("for good")).state == "failed"
+
+
 def test_a_requeue_by_hand_starts_the_count_again() -> None:
     job = run(fails_twice.enqueue())
     assert job.requeue()
     job = run(job)
-    assert job.state_reason == "Retry 1 of 3: attempt 1"
+    assert job.state_reason == "Retry 1 of 3: ConnectionError: attempt 1"
 
 
 def test_the_site_has_a_policy_for_types_without_one() -> None:
@@ -94,7 +105,7 @@ def test_a_set_may_hold_every_kind_of_end() -> None:
 
 def test_a_snoozed_job_comes_back_uncounted() -> None:
     job = run(snoozes_once.enqueue())
-    assert (job.state, job.failures, job.state_reason) == ("scheduled", 0, "Snoozed: Put back for 0.2 seconds")
+    assert (job.state, job.failures, job.state_reason) == ("scheduled", 0, "Snoozed for 0.2 seconds")
     job.requeue()
     assert run(job).result == [2, 1]
 

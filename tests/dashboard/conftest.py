@@ -15,7 +15,7 @@ from django.test import Client
 from django_jobs import client, clock, states
 from django_jobs.models import Job, Server
 from django_jobs.states import machine
-from django_jobs.states.statements import Finish
+from django_jobs.states.statements import Finish, Then
 from tests.app.jobs import fails, succeeds
 
 WORKER = "test-host:1.1"
@@ -26,7 +26,7 @@ AsUser = Callable[..., Client]
 
 def claim(*jobs: Job) -> None:
     """Let a worker take the jobs."""
-    machine.claim([job.pk for job in jobs], ["tests.succeeds", "tests.fails"], WORKER)
+    machine.claim([job.pk for job in jobs], ["tests.succeeds", "tests.fails", "tests.adds"], WORKER)
 
 
 def finish(*jobs: Job, state: str = states.SUCCEEDED, result: Any = None, data: Any = None, reason: str = "") -> None:
@@ -60,6 +60,18 @@ def failed(
         data={"exception": "ValueError", "message": message, "traceback": traceback},
         reason=reason,
     )
+    return fresh(job)
+
+
+def retrying(reason: str = "Retry 1 of 3: ValueError: no card", due: timedelta = timedelta(hours=1)) -> Job:
+    """A job whose first attempt failed, and that waits for the next."""
+    job = fails.enqueue("x")
+    claim(job)
+    now = clock.now()
+    then = Then(states.SCHEDULED, reason, now + due, None)
+    error = '{"exception": "ValueError", "message": "no card"}'
+    ended = Finish(job.pk, 1, states.FAILED, "ValueError: no card", now, now, None, error, None, 1, "tests.fails")
+    machine.acknowledge([ended._replace(then=then)], WORKER)
     return fresh(job)
 
 

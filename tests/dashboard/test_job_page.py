@@ -41,12 +41,10 @@ def shown(browser: Client, job: Job) -> str:
 def test_every_state_has_a_page_with_the_buttons_that_the_law_allows(as_root: Client, state: str) -> None:
     job = in_state(state)
     text = shown(as_root, job)
-    offered = {name for name in ("requeue", "cancel", "delete") if f"{LIST}{job.pk}/verb/{name}/" in text}
-    assert offered == {name for name in ("requeue", "cancel", "delete") if state in states.VERBS[name].sources}
-
-
-def test_a_call_is_shown_as_python(as_root: Client) -> None:
-    assert "tests.adds(1, y=2)" in shown(as_root, adds.enqueue(1, y=2))
+    names = ("requeue", "pause", "resume", "cancel", "delete")
+    offered = {name for name in names if f"{LIST}{job.pk}/verb/{name}/" in text}
+    assert offered == {name for name in names if name in states.offered(state, "")}
+    assert (f"{LIST}{job.pk}/verb/force/" in text) is (state == states.PROCESSING)
 
 
 def test_a_result_is_shown_as_json(as_root: Client) -> None:

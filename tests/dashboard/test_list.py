@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -12,7 +14,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from django_jobs import monitoring, states
+from django_jobs.dashboard import joblist, jobsearch
 from django_jobs.models import Job
+from django_jobs.search import pages
+from django_jobs.search.refusals import SearchTimeout
 from tests.app.jobs import succeeds
 from tests.dashboard.conftest import failed, in_state, server, succeeded
 
@@ -67,14 +72,15 @@ def test_a_tab_shows_its_state_alone(as_root: Client, state: str) -> None:
 def test_a_count_stops_at_the_cap_and_says_so(as_root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitoring, "CAP", 3)
     monkeypatch.setattr(monitoring.capped_count, "__defaults__", (3,))
+    monkeypatch.setattr(monitoring.capped_counts, "__defaults__", (3,))
     succeeds.enqueue_many([(number,) for number in range(5)])
     assert tabs(as_root)["enqueued"] == "3+"
-    assert "ends after its newest 3 jobs" in as_root.get(LIST).content.decode()
 
 
-def test_the_newest_job_comes_first_whatever_the_address_asks(as_root: Client) -> None:
+def test_the_newest_job_comes_first_unless_the_address_asks_otherwise(as_root: Client) -> None:
     jobs = [job.pk for job in succeeds.enqueue_many([(1,), (2,), (3,)])]
-    assert numbers(as_root) == numbers(as_root, o="1") == jobs[::-1]
+    assert numbers(as_root) == numbers(as_root, o="-1") == numbers(as_root, o="5") == jobs[::-1]
+    assert numbers(as_root, o="1") == jobs
 
 
 def test_search_finds_a_job_by_number_type_reason_and_creator(as_root: Client) -> None:
@@ -93,17 +99,69 @@ def test_search_keeps_to_the_tab(as_root: Client) -> None:
     assert numbers(as_root, q="tests.succeeds", state="enqueued") == [one.pk]
 
 
-def test_a_search_looks_at_a_window_of_the_newest_jobs_and_says_so(
-    as_root: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(monitoring, "WINDOW", 2)
-    monkeypatch.setattr(monitoring.floor, "__defaults__", (2,))
-    old, *new = [job.pk for job in succeeds.enqueue_many([(1,), (2,), (3,)])]
-    shown = as_root.get(LIST, {"q": "tests"})
-    assert [job.pk for job in shown.context["cl"].result_list] == new[::-1]
-    assert "looks at the newest 2 jobs only" in shown.content.decode()
+def test_a_search_looks_at_some_jobs_and_goes_on_when_asked(as_root: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "WINDOW", 2)
+    monkeypatch.setattr(joblist.search, "SHORT", 0.0)
+    old, *_ = [job.pk for job in succeeds.enqueue_many([("old",), (2,), (3,), (4,)])]
+    shown = as_root.get(LIST, {"q": "args.0:old"})
+    assert list(shown.context["cl"].result_list) == []
+    assert "Looked at 2 jobs so far." in shown.content.decode()
+    further = shown.context["cl"].further_url()
+    assert numbers_at(as_root, further) == [old]
     assert numbers(as_root, q=str(old)) == [old], "a number is found by its index"
-    assert len(numbers(as_root, job_type="tests.succeeds")) == 3, "and so is a type"
+    assert len(numbers(as_root, job_type="tests.succeeds")) == 4, "and so is a type"
+
+
+def numbers_at(browser: Client, way: str) -> list[int]:
+    return [job.pk for job in browser.get(LIST + way).context["cl"].result_list]
+
+
+@pytest.mark.parametrize("query", [{}, {"state": "enqueued"}, {"q": "tests.succeeds"}, {"o": "1"}, {"o": "2"}])
+def test_pages_by_key_show_every_job_once_and_lead_back(
+    as_root: Client, monkeypatch: pytest.MonkeyPatch, query: dict[str, str]
+) -> None:
+    monkeypatch.setattr(jobsearch, "SIZES", (3,))
+    jobs = [job.pk for job in succeeds.enqueue_many([(number,) for number in range(8)])]
+    way, seen, ways = "?" + urlencode({**query, "size": 3}), [], []
+    while way:
+        ways.append(way)
+        shown = as_root.get(LIST + way).context["cl"]
+        seen.append([job.pk for job in shown.result_list])
+        assert "OFFSET" not in str(shown.older_url())
+        way = shown.older_url()
+    assert [len(part) for part in seen] == [3, 3, 2]
+    assert [pk for part in seen for pk in part] == (jobs if "o" in query else jobs[::-1])
+    assert numbers_at(as_root, shown.newer_url()) == seen[1]
+    assert numbers_at(as_root, shown.newest_url()) == seen[0]
+
+
+def test_scheduled_jobs_stand_in_the_order_of_their_time_and_say_it(as_root: Client) -> None:
+    later, sooner = (succeeds.schedule(timedelta(hours=hours), hours) for hours in (2, 1))
+    assert numbers(as_root, state="scheduled") == [sooner.pk, later.pk]
+    shown = as_root.get(LIST, {"state": "scheduled", "size": 25}).content.decode()
+    assert "field-due" in shown
+    assert sooner.scheduled_at.isoformat() in shown
+    assert "field-due" not in as_root.get(LIST).content.decode()
+
+
+def test_what_is_wrong_with_a_search_stands_beside_it(as_root: Client) -> None:
+    succeeds.enqueue()
+    shown = as_root.get(LIST, {"q": "colour:red"})
+    assert list(shown.context["cl"].result_list) == []
+    assert "colour:red: there is no field colour." in shown.content.decode()
+
+
+def test_a_slow_search_is_stopped_and_says_how_to_narrow_it(
+    as_root: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def timeout(*args: object, **options: object) -> None:
+        raise SearchTimeout(2)
+
+    succeeds.enqueue()
+    monkeypatch.setattr(joblist.search, "page", timeout)
+    shown = as_root.get(LIST, {"q": "card"})
+    assert shown.status_code == 200
+    assert "was stopped after 2 seconds. Narrow the search" in shown.content.decode()
 
 
 def test_filters_narrow_by_queue_type_creator_and_age(as_root: Client) -> None:

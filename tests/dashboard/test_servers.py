@@ -10,7 +10,7 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.test import Client
 
 from django_jobs import clock
-from django_jobs.models import Server
+from django_jobs.models import Lease, Server
 from tests.dashboard.conftest import AsUser, server
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -174,6 +174,16 @@ def test_each_process_tells_its_memory_cpu_and_heartbeat_and_the_server_their_su
         shown = as_root.get(where).content.decode().replace("\xa0", " ")
         for text in ("80.0 MB", "97 %", "40.0 MB", "0 %", "120.0 MB", "98 %", "1 of 1", "9 s ago", "2 h 0 min", "shop"):
             assert text in shown, text
+
+
+def test_the_scheduler_that_leads_is_marked_and_only_while_its_lease_lasts(as_root: Client) -> None:
+    row, other = made(), made("another")
+    leader = row.children.get(kind="scheduler")
+    lease = Lease.objects.create(name="scheduler", holder=leader.name, until=clock.now() + timedelta(minutes=1))
+    marks = [as_root.get(page(server)).content.decode().count(">leads</span>") for server in (row, other)]
+    assert marks == [1, 0]
+    Lease.objects.filter(pk=lease.pk).update(until=clock.now())
+    assert ">leads</span>" not in as_root.get(LIST).content.decode()
 
 
 def test_a_dead_child_is_not_in_the_sum(as_root: Client) -> None:

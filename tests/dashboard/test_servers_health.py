@@ -14,7 +14,7 @@ from django.test import Client, override_settings
 from django_jobs import doctor
 from django_jobs.doctor import Finding
 from django_jobs.states import machine
-from django_jobs.states.machine import Target
+from django_jobs.states.moves import Target
 from tests.app.jobs import fails
 from tests.dashboard.conftest import AsUser, server
 
@@ -81,8 +81,11 @@ def test_nothing_is_posted_to_it(as_root: Client) -> None:
 def test_who_may_not_see_jobs_is_not_told_how_they_failed(as_user: AsUser) -> None:
     jobs = [fails.enqueue("s3cret") for _ in range(2)]
     machine.move([job.pk for job in jobs], Target("failed", "ValueError: s3cret"), expected={"enqueued"})
-    assert "s3cret" in shown(as_user("view_job"))
-    assert "s3cret" not in shown(as_user("view_server"))
+    assert "s3cret" in shown(as_user("view_job", "view_payload_job"))
+    assert "2 of 2 runs failed" in (told := shown(as_user("view_job")))
+    assert "s3cret" not in told
+    assert "2 of 2 runs failed" not in (told := shown(as_user("view_server")))
+    assert "s3cret" not in told
 
 
 def test_lists_lead_to_it(as_user: AsUser) -> None:

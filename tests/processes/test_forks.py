@@ -28,7 +28,7 @@ def test_a_job_may_use_a_pool_of_processes(runjobs: Start) -> None:
 
 
 def test_a_fork_that_comes_back_from_its_job_is_no_second_worker(runjobs: Start) -> None:
-    server = runjobs("--processes", "1", "--no-scheduler")
+    server = runjobs("--processes", "1", "--no-scheduler", "--types", "tests.forks,tests.adds")  # none is isolated
     job = forks.enqueue().wait(15)
     assert (job.state, job.run) == ("succeeded", 1)
     assert [worker.pid for worker in server.workers()] == [job.result]

@@ -164,7 +164,7 @@ def test_a_job_that_kills_its_workers_is_quarantined(runjobs: Start) -> None:
 
 def test_children_end_when_their_supervisor_is_killed(runjobs: Start) -> None:
     server = runjobs("--processes", "2", "--heartbeat-interval", "0.3")
-    eventually(lambda: len(server.living()) == 4)
+    eventually(lambda: len(server.living()) == 6, what="supervisor, scheduler, two workers with a zygote each")
     os.kill(server.pid, signal.SIGKILL)
     eventually(lambda: not server.living())
 

@@ -11,17 +11,17 @@ from django.contrib.auth import get_user_model
 from django.db import OperationalError
 
 from django_jobs import clock, monitoring, queues, states
-from django_jobs.conf import process_count
+from django_jobs.conf import process_count, thread_count
 from django_jobs.models import Counter, Job, JobState, Lease, Server
 from django_jobs.server import cleaner, routing
 from django_jobs.server.dispatcher import dispatch_due, sweep
 from django_jobs.server.hand import Hand
 from django_jobs.server.leader import Leadership
-from django_jobs.server.pace import Pace
+from django_jobs.server.pace import Backlog, Pace
 from django_jobs.server.process import Clockwork, Duty, Stop, persistently
 from django_jobs.server.watchdog import Watchdog
 from django_jobs.states import machine
-from django_jobs.states.machine import Target
+from django_jobs.states.moves import Target
 from tests.app.jobs import adds, succeeds
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -206,9 +206,58 @@ class TestHand:
         first = hand.next()
         assert first is not None
         assert hand.take_waiting(behind=10) == [], "the running one is not long yet"
-        hand.running_since -= 11
+        first.since -= 11
         assert [job.id for job in hand.take_waiting(behind=10)] == [2, 3]
+        hand.end(first, None)
         assert hand.next() is None
+        assert hand.empty
+
+    def test_what_waits_goes_back_only_when_every_slot_is_long(self) -> None:
+        hand = Hand(2)
+        hand.deal([self.claimed(n) for n in range(4)])
+        first, second = hand.next(0), hand.next(1)
+        assert first is not None
+        assert second is not None
+        first.since -= 11
+        assert hand.take_waiting(behind=10) == []
+        second.since -= 11
+        hand.end(first, None)
+        assert hand.take_waiting(behind=10) == [], "a slot is free"
+        third = hand.next(0)
+        assert third is not None
+        third.since -= 11
+        assert [job.id for job in hand.take_waiting(behind=10)] == [3]
+        assert hand.room(10) == 0, "what went back is not claimed again before something has ended"
+        hand.end(third, None)
+        assert hand.room(10) == 11
+
+    def test_a_suspect_runs_alone(self) -> None:
+        hand = Hand(3)
+        hand.deal([self.claimed(1)._replace(deaths=1), self.claimed(2), self.claimed(3)._replace(deaths=1)])
+        second = hand.next(0)
+        assert second is not None
+        assert second.job.id == 2
+        assert hand.next(1) is None, "a suspect waits until nothing runs"
+        assert hand.room(0) == 0, "and no more is claimed"
+        hand.end(second, None)
+        first = hand.next(1)
+        assert first is not None
+        assert first.job.id == 1
+        hand.deal([self.claimed(4)])
+        assert hand.next(0) is None, "nothing starts beside a suspect"
+        hand.end(first, None)
+        assert [running.job.id for running in [hand.next(0)] if running] == [4]
+        assert hand.take_waiting(behind=0.0)[0].id == 3, "a worker that stops puts suspects back, too"
+
+    def test_there_is_room_for_free_slots_and_a_backlog(self) -> None:
+        hand = Hand(4)
+        assert (hand.room(0), hand.room(10)) == (4, 14)
+        hand.deal([self.claimed(n) for n in range(12)])
+        assert hand.room(10) == 0, "more than half of the backlog is there"
+        for slot in range(4):
+            hand.next(slot)
+        hand.take_waiting()
+        assert (hand.room(0), hand.room(10)) == (0, 10)
 
     def test_a_locked_jobs_bell_waits_its_time(self) -> None:
         hand = Hand()
@@ -234,6 +283,20 @@ class TestPace:
         pace.size = 64
         pace.idle()
         assert pace.size == 16
+
+
+class TestBacklog:
+    def test_nothing_waits_behind_long_jobs_and_much_behind_quick_ones(self) -> None:
+        backlog = Backlog(10)
+        assert backlog.size == 0
+        for _ in range(20):
+            backlog.learn(0.05)
+        assert 3 <= backlog.size <= 4
+        for _ in range(50):
+            backlog.learn(0.0001)
+        assert backlog.size == 128
+        backlog.learn(5.0)
+        assert backlog.size == 0
 
 
 class TestClockwork:
@@ -278,6 +341,13 @@ def test_a_signal_sent_twice_at_once_is_one_request() -> None:
     stop._first -= 2
     stop.request()
     assert stop.now
+
+
+def test_thread_counts() -> None:
+    assert thread_count("10") == 10
+    for wrong in ("0", "-1", "many", True, 1001, ""):
+        with pytest.raises(ValueError, match="is no thread count"):
+            thread_count(wrong)
 
 
 def test_process_counts() -> None:

@@ -1,0 +1,3 @@
+from tests.broker.rabbitmq import rabbitmq
+
+__all__ = ["rabbitmq"]

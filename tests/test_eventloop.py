@@ -1,0 +1,123 @@
+"""Async jobs of one process share an event loop; each has the thread and the connection of its slot."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync, sync_to_async
+
+from django_jobs.eventloop import EventLoop, limited
+from django_jobs.exceptions import JobTimeout
+
+
+@pytest.fixture
+def loop() -> Iterator[EventLoop]:
+    made = EventLoop()
+    made.open()
+    yield made
+    made.close()
+
+
+async def tells_its_loop() -> int:
+    return id(asyncio.get_running_loop())
+
+
+async def tells_its_threads() -> tuple[int, int]:
+    return threading.get_ident(), await sync_to_async(threading.get_ident)()
+
+
+def in_threads(count: int, function: Any) -> list[Any]:
+    found: list[Any] = []
+    threads = [threading.Thread(target=lambda: found.append(function())) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    return found
+
+
+def test_async_code_of_several_threads_runs_in_one_loop_at_once(loop: EventLoop) -> None:
+    waiting: list[asyncio.Event] = []
+
+    async def meets() -> int:
+        waiting.append(asyncio.Event())
+        if len(waiting) == 3:
+            for event in waiting:
+                event.set()
+        await waiting[-1].wait()
+        return await tells_its_loop()
+
+    found = in_threads(3, lambda: loop.run(meets()))
+    assert len(found) == 3
+    assert len(set(found)) == 1
+
+
+def test_sync_code_runs_in_the_thread_that_waits(loop: EventLoop) -> None:
+    inside, sync = loop.run(tells_its_threads())
+    assert inside != threading.get_ident()
+    assert sync == threading.get_ident()
+
+
+def test_a_loop_that_is_not_open_makes_one_for_each_run() -> None:
+    closed = EventLoop()
+    _, sync = closed.run(tells_its_threads())
+    assert sync == threading.get_ident()
+    assert closed._loop is None
+
+
+def test_other_async_code_of_a_thread_does_not_meet_the_loop(loop: EventLoop) -> None:
+    shared = loop.run(tells_its_loop())
+    assert async_to_sync(tells_its_loop)() != shared
+
+
+def test_sync_code_within_may_call_async_code_again(loop: EventLoop) -> None:
+    async def outer() -> tuple[int, int]:
+        return await tells_its_loop(), await sync_to_async(lambda: loop.run(tells_its_loop()))()
+
+    first, second = loop.run(outer())
+    assert first == second
+
+
+def test_tasks_that_are_left_behind_end_with_their_job(loop: EventLoop) -> None:
+    ended: list[str] = []
+
+    async def lingers() -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append("cancelled")
+
+    async def leaves() -> str:
+        task = asyncio.get_running_loop().create_task(lingers())
+        await asyncio.sleep(0)
+        return str(task.done())
+
+    assert loop.run(leaves()) == "False"
+    assert ended == ["cancelled"]
+
+
+def test_even_what_is_no_exception_comes_back(loop: EventLoop) -> None:
+    async def leaves() -> None:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        loop.run(leaves())
+    assert loop.run(tells_its_loop())
+
+
+def test_a_limit_cancels_the_task_and_names_itself(loop: EventLoop) -> None:
+    with pytest.raises(JobTimeout, match=r"0\.05 seconds"):
+        loop.run(limited(asyncio.sleep(60), 0.05))
+
+
+def test_a_time_out_of_the_jobs_own_is_its_own(loop: EventLoop) -> None:
+    async def gives_up() -> None:
+        raise TimeoutError("mine")
+
+    with pytest.raises(TimeoutError, match="mine") as found:
+        loop.run(limited(gives_up(), 60))
+    assert not isinstance(found.value, JobTimeout)
