@@ -58,7 +58,7 @@ class EventLoop:
     def _lent(self) -> Iterator[None]:
         """Let `async_to_sync` in this thread use the loop, as it would use the one that called this thread."""
         local: Any = SyncToAsync.threadlocal
-        if not self._open or getattr(local, "main_event_loop", None) is not None:
+        if not self._open or _lends_itself():
             yield
             return
         local.main_event_loop, local.main_event_loop_pid = self._started(), os.getpid()
@@ -75,6 +75,13 @@ class EventLoop:
                 self._thread = threading.Thread(target=self._loop.run_forever, name="django-jobs-loop", daemon=True)
                 self._thread.start()
             return self._loop
+
+
+def _lends_itself() -> bool:
+    """Whether a loop waits for this thread. The one that asgiref remembers may have ended, or be a parent process's."""
+    local: Any = SyncToAsync.threadlocal
+    loop: asyncio.AbstractEventLoop | None = getattr(local, "main_event_loop", None)
+    return loop is not None and loop.is_running() and getattr(local, "main_event_loop_pid", None) == os.getpid()
 
 
 shared = EventLoop()

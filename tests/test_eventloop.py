@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import SyncToAsync, async_to_sync, sync_to_async
 
 from django_jobs.eventloop import EventLoop, limited
 from django_jobs.exceptions import JobTimeout
@@ -22,8 +23,8 @@ def loop() -> Iterator[EventLoop]:
     made.close()
 
 
-async def tells_its_loop() -> int:
-    return id(asyncio.get_running_loop())
+async def tells_its_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()
 
 
 async def tells_its_threads() -> tuple[int, int]:
@@ -43,7 +44,7 @@ def in_threads(count: int, function: Any) -> list[Any]:
 def test_async_code_of_several_threads_runs_in_one_loop_at_once(loop: EventLoop) -> None:
     waiting: list[asyncio.Event] = []
 
-    async def meets() -> int:
+    async def meets() -> asyncio.AbstractEventLoop:
         waiting.append(asyncio.Event())
         if len(waiting) == 3:
             for event in waiting:
@@ -71,11 +72,28 @@ def test_a_loop_that_is_not_open_makes_one_for_each_run() -> None:
 
 def test_other_async_code_of_a_thread_does_not_meet_the_loop(loop: EventLoop) -> None:
     shared = loop.run(tells_its_loop())
-    assert async_to_sync(tells_its_loop)() != shared
+    assert async_to_sync(tells_its_loop)() is not shared
+
+
+def test_a_loop_that_has_ended_does_not_keep_a_thread_from_lending_itself(loop: EventLoop) -> None:
+    async_to_sync(tells_its_threads)()  # what a sync job may do; asgiref remembers its loop
+    shared = loop.run(tells_its_loop())
+    assert loop.run(tells_its_loop()) is shared is loop._loop
+
+
+def test_a_loop_of_the_parent_process_does_not_keep_a_thread_from_lending_itself(loop: EventLoop) -> None:
+    local = SyncToAsync.threadlocal
+    other = EventLoop()
+    other.open()
+    try:
+        local.main_event_loop, local.main_event_loop_pid = other._started(), os.getpid() - 1
+        assert loop.run(tells_its_loop()) is loop._loop
+    finally:
+        other.close()
 
 
 def test_sync_code_within_may_call_async_code_again(loop: EventLoop) -> None:
-    async def outer() -> tuple[int, int]:
+    async def outer() -> tuple[asyncio.AbstractEventLoop, asyncio.AbstractEventLoop]:
         return await tells_its_loop(), await sync_to_async(lambda: loop.run(tells_its_loop()))()
 
     first, second = loop.run(outer())
