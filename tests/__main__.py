@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
         Path(path).write_text(f"{used}\n")
     for outcome in outcomes:
         for name in outcome.doubtful:
-            print(f"Passed only at a second try, alone: {outcome.lane.name}: {name}")
+            print(f"Passed, but not at the first try: {outcome.lane.name}: {name}")
     complaints = complain(outcomes)
     print("\n".join(complaints) or "Every lane passed.")
     return 1 if complaints else 0

@@ -192,6 +192,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     ran = [outcome for name in ("passed", "failed") for outcome in stats.get(name, [])]
     browser_tests = sum("browser" in getattr(outcome, "keywords", {}) for outcome in ran)
     kinds = ("passed", "failed", "error", "skipped", "xfailed", "xpassed")
-    report.write({kind: len(stats.get(kind, [])) for kind in kinds}, browser_tests)
+    again = {outcome.nodeid for outcome in stats.get("rerun", [])}
+    for outcome in stats.get("rerun", []):
+        terminalreporter.section(f"a try of {outcome.nodeid} that did not pass", sep="_")
+        terminalreporter.write_line("\n".join([outcome.longreprtext, *(text for _, text in outcome.sections)]))
+    doubtful = sorted(again - {outcome.nodeid for name in ("failed", "error") for outcome in stats.get(name, [])})
+    report.write({kind: len(stats.get(kind, [])) for kind in kinds}, browser_tests, doubtful)
     if report.used:
         terminalreporter.write_line("Used: " + ", ".join(f"{name} {version}" for name, version in report.used.items()))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -22,11 +21,8 @@ DATABASES = {"postgresql": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL",
 BROKERS = {"redis": "Redis", "valkey": "Valkey"}
 
 
-AT_THE_MERCY = re.compile(
-    r"^tests/(processes|broker)/|browser|walk|interleavings|test_(generated_client|hostile|tracing|alerts|prometheus)\b"
-)
-"""Tests that wait for something outside of their own process."""
-FEW = 4
+TRIES = ("--reruns", "2", "--reruns-delay", "2")
+"""Many tests wait for real processes, a broker or a browser; a machine that stood still fails one of them by chance."""
 
 
 class BadLane(ValueError):
@@ -56,7 +52,7 @@ class Outcome:
     counts: dict[str, int] = field(default_factory=dict)
     browser_tests: int = 0
     doubtful: list[str] = field(default_factory=list)
-    """Tests that passed only when they were run once more, alone."""
+    """Tests that passed, but not at their first try."""
 
     @property
     def failed(self) -> bool:
@@ -124,33 +120,13 @@ def run_all(chosen: Sequence[Lane], arguments: Sequence[str]) -> list[Outcome]:
 
 
 def run(lane: Lane, arguments: Sequence[str]) -> Outcome:
-    """One pytest process; its output goes straight through.
-
-    Tests that wait for real processes or a browser may fail because the machine stood still. A few such are run once
-    more, alone: if they pass then, the lane passes and names them.
-    """
+    """One pytest process; its output goes straight through."""
     print(f"\n━━━ {lane.name} ━━━", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        cache = Path(folder) / "cache"
+        cache = f"cache_dir={folder}/cache"
         started = time.monotonic()
-        status, found = _pytest(lane, [*arguments, "-o", f"cache_dir={cache}"], Path(folder) / "first.json")
-        outcome = Outcome(lane, status, 0.0, **found)
-        if status == pytest.ExitCode.TESTS_FAILED and deserve_another_try(suspects := _last_failed(cache)):
-            print(f"\n━━━ {lane.name}: {len(suspects)} once more ━━━", flush=True)
-            outcome.status, _ = _pytest(lane, [*suspects, "-o", f"cache_dir={cache}"], Path(folder) / "second.json")
-            outcome.doubtful = suspects if outcome.status == 0 else []
-        outcome.seconds = time.monotonic() - started
-        return outcome
-
-
-def deserve_another_try(failed: Sequence[str]) -> bool:
-    """Whether all of them wait for real processes, and they are so few that a stalled machine may explain them."""
-    return 0 < len(failed) <= FEW and all(AT_THE_MERCY.search(name) for name in failed)
-
-
-def _last_failed(cache: Path) -> list[str]:
-    stored = cache / "v" / "cache" / "lastfailed"
-    return sorted(json.loads(stored.read_text())) if stored.exists() else []
+        status, found = _pytest(lane, [*TRIES, "-o", cache, *arguments], Path(folder) / "report.json")
+        return Outcome(lane, status, time.monotonic() - started, **found)
 
 
 def _pytest(lane: Lane, arguments: Sequence[str], report: Path) -> tuple[int, dict[str, Any]]:

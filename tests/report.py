@@ -6,7 +6,6 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 used: dict[str, str] = {}
 """Service (postgresql, mariadb, sqlite, redis, valkey, chromium, …) and the version that was met."""
@@ -17,7 +16,7 @@ def note(service: str, version: str) -> None:
     used.setdefault(service, version)
 
 
-def write(counts: Mapping[str, int], browser_tests: int) -> None:
+def write(counts: Mapping[str, int], browser_tests: int, doubtful: list[str]) -> None:
     if path := os.environ.get("LANE_REPORT"):
-        found: dict[str, Any] = {"used": used, "counts": dict(counts), "browser_tests": browser_tests}
+        found = {"used": used, "counts": dict(counts), "browser_tests": browser_tests, "doubtful": doubtful}
         Path(path).write_text(json.dumps(found))

@@ -25,8 +25,11 @@ _numbers = itertools.count(1)
 T = TypeVar("T")
 
 
-def eventually(condition: Callable[[], T], timeout: float = 15.0, what: str = "") -> T:
-    """The first truthy answer of `condition`, asked again and again; AssertionError after `timeout` seconds."""
+def eventually(condition: Callable[[], T], timeout: float = 45.0, what: str = "") -> T:
+    """The first truthy answer of `condition`, asked again and again; AssertionError after `timeout` seconds.
+
+    As long as nothing else is asked for, a sweep or two fit in: they mend what a machine that stood still broke.
+    """
     end = time.monotonic() + timeout
     while not (answer := condition()):
         assert time.monotonic() < end, f"not within {timeout:g} s: {what or condition}"

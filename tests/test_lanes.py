@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lanes import BadLane, Lane, Outcome, deserve_another_try, lanes, run, table
+from tests.lanes import BadLane, Lane, Outcome, lanes, run, table
+from tests.servers import ROOT
 
 pytestmark = pytest.mark.once
 
@@ -52,34 +53,22 @@ def test_a_lane_that_crashed_shows_its_status() -> None:
     assert "exit status -9" in table([Outcome(Lane("SQLite"), -9, 1.0)])
 
 
-@pytest.mark.parametrize(
-    ("failed", "tried"),
-    [
-        ([], False),
-        (["tests/processes/test_runjobs.py::test_a"], True),
-        (["tests/dashboard/test_browser.py::test_a", "tests/conformance/test_interleavings.py::test_b"], True),
-        (["tests/processes/test_runjobs.py::test_a", "tests/test_client.py::test_b"], False),
-        ([f"tests/processes/test_runjobs.py::test_{number}" for number in range(5)], False),
-    ],
-)
-def test_only_a_few_that_wait_for_processes_are_tried_again(failed: list[str], tried: bool) -> None:
-    assert deserve_another_try(failed) is tried
-
-
-@pytest.mark.parametrize(("works_at", "status"), [(2, 0), (3, 1)])
-def test_a_test_that_passes_at_its_second_try_is_named(
+@pytest.mark.parametrize(("works_at", "status"), [(3, 0), (4, 1)])
+def test_a_test_that_does_not_pass_at_its_first_try_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, works_at: int, status: int
 ) -> None:
-    test = tmp_path / "tests" / "processes" / "test_moody.py"
-    test.parent.mkdir(parents=True)
-    test.write_text(
+    (tmp_path / "test_moody.py").write_text(
         "from pathlib import Path\n\ndef test_moody():\n    notes = Path('tries')\n"
         "    tries = len(notes.read_text()) + 1 if notes.exists() else 1\n    notes.write_text('x' * tries)\n"
         f"    assert tries >= {works_at}\n\ndef test_steady():\n    pass\n"
     )
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_terminal_summary\n")
     monkeypatch.chdir(tmp_path)
-    outcome = run(Lane("SQLite"), ["-p", "no:django", "-p", "no:schemathesis", "tests"])
-    named = ["tests/processes/test_moody.py::test_moody"] if status == 0 else []
+    monkeypatch.setattr("tests.lanes.TRIES", ("--reruns", "2"))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "tests.settings")
+    outcome = run(Lane("SQLite"), ["-p", "no:schemathesis", "."])
+    named = ["test_moody.py::test_moody"] if status == 0 else []
     assert (outcome.status, outcome.doubtful) == (status, named)
-    assert (tmp_path / "tries").read_text() == "xx"
+    assert (tmp_path / "tries").read_text() == "xxx"
