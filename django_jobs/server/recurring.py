@@ -259,9 +259,9 @@ def _release(page: dict[str, int]) -> None:
     waits = monitoring.states_of(page.values())
     free = [job_id for pk, job_id in page.items() if waits.get(job_id) == states.AWAITING and pk not in busy]
     later = _put_off(free)
-    moved = machine.move(later, Target(states.SCHEDULED, ENDED), expected={states.AWAITING})
+    moved = machine.move(later, Target(states.SCHEDULED, ENDED), expected={states.AWAITING}, strict=False)
     soon = [job_id for job_id in free if job_id not in later]
-    moved += machine.move(soon, Target(states.ENQUEUED, ENDED), expected={states.AWAITING})
+    moved += machine.move(soon, Target(states.ENQUEUED, ENDED), expected={states.AWAITING}, strict=False)
     gone = {row.id for row in moved} | {job_id for job_id in page.values() if waits.get(job_id) not in WAITING}
     for pk, job_id in page.items():
         if job_id in gone:

@@ -44,7 +44,7 @@ def forward(ids: Iterable[int], types: Collection[str]) -> list[Bell]:
     expire(late)
     for batch, members in cancelled.items():
         target = Target(states.DELETED, batches.cancelled(stopped[batch]))
-        machine.move(members, target, expected={states.ENQUEUED})
+        machine.move(members, target, expected={states.ENQUEUED}, strict=False)
     if strange:
         _hand_over(strange)
     return [(job.pk, job.queue, job.priority) for job in locked]
