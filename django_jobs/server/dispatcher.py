@@ -26,11 +26,15 @@ ROUNDS = 10
 def dispatch_due() -> float | None:
     """Enqueue the jobs whose time has come; returns the seconds until the next one's."""
     for _ in range(ROUNDS):
-        if len(machine.move_due(clock.now())) < moves.SET_SIZE:
+        now = clock.now()
+        moved = len(machine.move_due(now))
+        if moved < moves.SET_SIZE:
             break
     else:
         return 0.0
     scheduled = monitoring.jobs().filter(state=states.SCHEDULED).exclude(pk__in=patience.waiting())
+    if not moved:  # what is due but could not be had, since somebody holds its row, is looked at with the next poll
+        scheduled = scheduled.filter(scheduled_at__gt=now)
     nearest = scheduled.order_by("scheduled_at").values_list("scheduled_at", flat=True).first()
     waits = [] if nearest is None else [max(0.0, (nearest - clock.now()).total_seconds())]
     return min((seconds for seconds in (*waits, patience.next()) if seconds is not None), default=None)

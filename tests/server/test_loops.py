@@ -51,6 +51,19 @@ class TestDispatcher:
         assert queues.waiting("default") == {job.pk}
         assert reload(job).state == "enqueued"
 
+    def test_a_due_job_whose_row_somebody_holds_is_not_looked_at_without_a_pause(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        held = adds.schedule(timedelta(seconds=0.05), 1, 1)
+        time.sleep(0.06)
+        with monkeypatch.context() as patch:
+            patch.setattr(machine, "move_due", lambda at: [])  # as where `SKIP LOCKED` leaves it out
+            assert dispatch_due() is None
+            adds.schedule(timedelta(seconds=100), 1, 1)
+            assert 95 < (dispatch_due() or 0) <= 100
+        dispatch_due()
+        assert reload(held).state == "enqueued"
+
     def test_the_sweep_deletes_what_came_too_late(self) -> None:
         late = adds.using(expires=timedelta(seconds=-1)).enqueue(1, 1)
         sweep()
