@@ -30,13 +30,13 @@ class Watchdog:
         self._last_look = time.monotonic()
 
     def observe(self) -> None:
-        """Note which heartbeats have changed."""
+        """Note which heartbeats have changed. A question that is answered late, or not at all, is no look."""
+        rows = list(Server.objects.using(settings.DATABASE).values_list("pk", "heartbeat_at"))
         now = time.monotonic()
         if now - self._last_look > settings.SERVER_TIMEOUT / 2:
             self._seen.clear()
         self._last_look = now
         known = self._seen
-        rows = Server.objects.using(settings.DATABASE).values_list("pk", "heartbeat_at")
         self._seen = {pk: known[pk] if known.get(pk, (None,))[0] == beat else (beat, now) for pk, beat in rows}
 
     def act(self) -> None:
@@ -53,8 +53,9 @@ class Watchdog:
             row.delete()
 
     def _silent(self) -> list[int]:
-        now = time.monotonic()
-        return [pk for pk, (_, since) in self._seen.items() if now - since > settings.SERVER_TIMEOUT]
+        """By what was seen last: a leader whose other duties were held up since then has seen nobody's sign of life."""
+        until = self._last_look - settings.SERVER_TIMEOUT
+        return [pk for pk, (_, since) in self._seen.items() if since < until]
 
     def _bury(self, row: Server) -> None:
         back = machine.release(row.name, f"Put back: no sign of life from worker {row.name}")

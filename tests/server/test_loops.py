@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.db import OperationalError
+from django.db.utils import ConnectionDoesNotExist
 
 from django_jobs import clock, monitoring, queues, states
-from django_jobs.conf import process_count, thread_count
+from django_jobs.conf import process_count, settings, thread_count
 from django_jobs.models import Counter, Job, JobState, Lease, Server
 from django_jobs.server import cleaner, routing
 from django_jobs.server.dispatcher import dispatch_due, sweep
@@ -145,6 +146,44 @@ class TestWatchdog:
         dog.observe()
         time.sleep(1.2)
         dog.observe()
+        dog.act()
+        assert Server.objects.count() == 1
+
+    def test_one_that_asked_in_vain_begins_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        server("s")
+        dog = Watchdog()
+        dog.observe()
+        with monkeypatch.context() as patch:
+            patch.setattr(settings, "DATABASE", "away")
+            for _ in range(12):
+                time.sleep(0.1)
+                with pytest.raises(ConnectionDoesNotExist):
+                    dog.observe()
+        dog.observe()
+        dog.act()
+        assert Server.objects.count() == 1, "nobody could show a sign of life meanwhile"
+
+    def test_one_whose_question_was_answered_late_begins_anew(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        server("s")
+        dog = Watchdog()
+        dog.observe()
+        ask = Server.objects.using
+
+        def asks_long(alias: str) -> Any:
+            time.sleep(1.2)
+            return ask(alias)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Server.objects, "using", asks_long)
+            dog.observe()
+        dog.act()
+        assert Server.objects.count() == 1
+
+    def test_one_that_was_held_up_does_not_act_on_what_it_saw_before(self) -> None:
+        server("s")
+        dog = Watchdog()
+        dog.observe()
+        time.sleep(1.2)  # by a lock that another of the leader's duties waits for, say
         dog.act()
         assert Server.objects.count() == 1
 
