@@ -56,7 +56,7 @@ def _observe(job: Claimed | Job, job_type: JobType, started: datetime, ended: da
         if job_type.max_run is not None:
             ran = (ended - started).total_seconds()
             _note(job.id, job.failures + 1, Breach.Kind.RUN, job_type.max_run, ran)
-    except DatabaseError as error:
+    except (DatabaseError, Job.DoesNotExist) as error:  # a cancelled job's retention may end before its run does
         logger.warning("Whether job %d kept its service level was not noted: %s", job.id, str(error).strip())
 
 

@@ -115,6 +115,16 @@ def test_each_attempt_has_its_own_service_level(promised: JobFunction[Any, Any])
     assert kinds(row) == [("max_wait", 1), ("max_wait", 2)]
 
 
+def test_a_run_that_outlives_its_row_harms_no_worker(promised: JobFunction[Any, Any]) -> None:
+    row = promised.enqueue()
+    claimed = claim(row)
+    row.cancel()
+    Job.objects.update(expires_at=clock.now())
+    cleaner.clean()
+    slas.observe(claimed, execution.run(claimed, ME), promised.job_type)
+    assert not Breach.objects.exists()
+
+
 def test_a_database_that_is_away_fails_no_run(
     promised: JobFunction[Any, Any], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
