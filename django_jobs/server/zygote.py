@@ -84,6 +84,8 @@ class Ride:
 
     def __init__(self, lines: tuple[socket.socket, socket.socket], limit: float) -> None:
         self._work, self._state = lines
+        self._heard = [*lines]
+        """Who may still say something."""
         self._limit = limit
         self._deadline = time.monotonic() + limit if limit else float("inf")
         self._pid = 0
@@ -134,9 +136,9 @@ class Ride:
     def _wait(self) -> int | None:
         """Read for a moment; the exit status, once it has ended."""
         seconds = max(0.0, min(LOOK, self._deadline - time.monotonic()))
-        ready = select.select([self._work, self._state], [], [], seconds)[0]
+        ready = select.select(self._heard, [], [], seconds)[0]
         if self._work in ready and not self._read():
-            ready = [self._state]
+            self._heard = [self._state]  # its job may have closed the line, and run on
         if time.monotonic() >= self._deadline and not self._late and self._pid > 0:
             self._late = True
             with suppress(ProcessLookupError):  # it has ended just now

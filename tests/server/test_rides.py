@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from typing import Any, cast
 
+import pytest
+
+from django_jobs.exceptions import JobTimeout
 from django_jobs.server import horse
-from django_jobs.server.zygote import Ride
+from django_jobs.server.zygote import NUMBER, Ride
 from tests.servers import eventually
 
 
@@ -32,3 +38,22 @@ def test_orders_do_not_come_before_the_work_or_into_it() -> None:
     ride.close()
     theirs.close()
     ride.say("resume")  # to a process that has ended
+
+
+def test_a_job_that_closed_its_line_is_ended_at_its_hard_limit() -> None:
+    (ours, theirs), (state, to_worker) = socket.socketpair(), socket.socketpair()
+    deaf = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+
+    def live() -> None:
+        theirs.close()
+        to_worker.sendall(NUMBER.pack(deaf.pid))
+        deaf.wait()
+        to_worker.sendall(NUMBER.pack(signal.SIGKILL))
+
+    living = threading.Thread(target=live)
+    living.start()
+    with pytest.raises(JobTimeout, match="hard time limit of 0.5 seconds"):
+        Ride((ours, state), 0.5).run(cast("horse.Work", "work"), lambda: False)
+    living.join()
+    for line in (ours, state, to_worker):
+        line.close()
