@@ -13,6 +13,7 @@ import socket
 import struct
 import sys
 import threading
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import psutil
@@ -89,7 +90,27 @@ def _work(work: Work, line: socket.socket, stream: Any) -> None:
     scribe.stop()
     write_consoles()
     connections.close_all()
-    line.sendall(framed(run))
+    line.sendall(framed(portable(run)))
+
+
+def portable(run: Finish) -> Finish:
+    """The run as the worker can read it: filters that could not be asked about its error are asked again there."""
+    if run.unsettled is not None and run.unsettled.error is not None:
+        run.unsettled.error = _portable(run.unsettled.error, run.reason)
+    return run
+
+
+def _portable(error: BaseException, text: str) -> BaseException:
+    """The error, or where that cannot be pickled, one of its nearest class of Python's own that can."""
+    try:
+        pickle.loads(pickle.dumps(error))
+        return error
+    except Exception:  # noqa: BLE001  (what a class of the site makes of it may raise anything)
+        for kind in type(error).__mro__:
+            if kind.__module__ == "builtins" and issubclass(kind, BaseException):
+                with suppress(TypeError):  # some want more than a text
+                    return kind(text)
+        return Exception(text)
 
 
 def _run(work: Work) -> Finish:

@@ -10,10 +10,15 @@ import threading
 from typing import Any, cast
 
 import pytest
+from django.conf import LazySettings
 
+from django_jobs import clock, execution
 from django_jobs.exceptions import JobTimeout
+from django_jobs.models import Job
 from django_jobs.server import horse
 from django_jobs.server.zygote import NUMBER, Ride
+from django_jobs.states.statements import Claimed
+from tests.conformance.test_filters import RaisesWhenElecting, blame, use
 from tests.servers import eventually
 
 
@@ -57,3 +62,45 @@ def test_a_job_that_closed_its_line_is_ended_at_its_hard_limit() -> None:
     living.join()
     for line in (ours, state, to_worker):
         line.close()
+
+
+class Torn(LookupError):
+    """Cannot be made of its arguments again, as unpickling would."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(f"{first} and {second}")
+
+
+class TornText(UnicodeError):
+    """Its nearest class of Python's own is made of a text."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError("no")
+
+
+class TornGroup(ExceptionGroup[Exception]):
+    """Its nearest class is made of more than a text."""
+
+    def __reduce__(self) -> Any:
+        raise TypeError("no")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (Torn("one", "two"), LookupError),
+        (TornText("a"), UnicodeError),
+        (TornGroup("a", [ValueError()]), Exception),
+        (KeyError("a"), KeyError),
+    ],
+)
+def test_an_error_reaches_the_worker_while_a_filter_raises(
+    settings: LazySettings, error: Exception, kind: type[Exception]
+) -> None:
+    use(settings, RaisesWhenElecting)
+    blame(Job(pk=7), "failed")
+    job = Claimed(7, "tests.adds", "[]", "{}", 1, "default", 0, 0)
+    run = execution.failure(job, clock.now(), error)
+    told = horse.unframed(horse.framed(horse.portable(run)))
+    assert told._replace(unsettled=None) == run._replace(unsettled=None)
+    assert type(told.unsettled.error) is kind
