@@ -10,7 +10,7 @@ import asyncio
 import os
 import threading
 from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -72,9 +72,18 @@ class EventLoop:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._loop.set_task_factory(_note_task)
-                self._thread = threading.Thread(target=self._loop.run_forever, name="django-jobs-loop", daemon=True)
+                self._thread = threading.Thread(target=_live, args=[self._loop], name="django-jobs-loop", daemon=True)
                 self._thread.start()
             return self._loop
+
+
+def _live(loop: asyncio.AbstractEventLoop) -> None:
+    """Run the loop until it is stopped. A task that exits ends its job; asyncio would let it end the loop of all."""
+    ended = False
+    while not ended:
+        with suppress(SystemExit, KeyboardInterrupt):
+            loop.run_forever()
+            ended = True
 
 
 def _lends_itself() -> bool:

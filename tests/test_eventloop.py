@@ -127,6 +127,35 @@ def test_even_what_is_no_exception_comes_back(loop: EventLoop) -> None:
     assert loop.run(tells_its_loop())
 
 
+def test_a_task_that_exits_ends_no_other_job(loop: EventLoop) -> None:
+    exited = threading.Event()
+
+    async def leaves() -> None:
+        raise SystemExit(3)
+
+    async def has_a_task_that_leaves() -> None:
+        await asyncio.gather(leaves())
+
+    def run_and_leave() -> None:
+        with pytest.raises(SystemExit):
+            loop.run(has_a_task_that_leaves())
+
+    async def waits() -> str:
+        while not exited.is_set():
+            await asyncio.sleep(0.01)
+        return "ended"
+
+    found: list[str] = []
+    beside = threading.Thread(target=lambda: found.append(loop.run(waits())), daemon=True)
+    beside.start()
+    leaving = threading.Thread(target=run_and_leave, daemon=True)
+    leaving.start()
+    leaving.join(10)
+    exited.set()
+    beside.join(10)
+    assert (leaving.is_alive(), found) == (False, ["ended"])
+
+
 def test_a_limit_cancels_the_task_and_names_itself(loop: EventLoop) -> None:
     with pytest.raises(JobTimeout, match=r"0\.05 seconds"):
         loop.run(limited(asyncio.sleep(60), 0.05))
