@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter as Tally
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -26,6 +27,7 @@ from ..models import (
     Progress,
     ReceivedEvent,
 )
+from ..policies import batches
 from ..registry import FOR_EVER
 
 BATCH = 1000
@@ -62,14 +64,15 @@ def _delete_batch() -> int:
         skip = connections[alias].features.has_select_for_update_skip_locked
         expired = Job.objects.using(alias).filter(_not_awaited(), expires_at__lte=now, state__in=states.ENDED)
         expired = expired.order_by("expires_at")
-        rows = list(expired.select_for_update(skip_locked=skip).values_list("pk", "state")[:BATCH])
-        ids = [pk for pk, _ in rows]
+        rows = list(expired.select_for_update(skip_locked=skip).values_list("pk", "state", "batch")[:BATCH])
+        ids = [pk for pk, *_ in rows]
         for model in (JobState, ConsoleLine, Progress, Metadata, Checkpoint, Breach):
             model._base_manager.using(alias).filter(job_id__in=ids)._raw_delete(alias)
         for of_them in ({"child__in": ids}, {"parent__in": ids}):
             JobDependency.objects.using(alias).filter(**of_them)._raw_delete(alias)
         Job.objects.using(alias).filter(pk__in=ids)._raw_delete(alias)
-        _count_departed([state for _, state in rows], now)
+        _count_departed([state for _, state, _ in rows], now)
+        _let_go([batch for _, state, batch in rows if state == states.FAILED and batch is not None])
     return len(rows)
 
 
@@ -164,6 +167,12 @@ def _count_departed(left: list[str], now: datetime) -> None:
     Counter.objects.using(settings.DATABASE).bulk_create(
         Counter(name=f"{state}.left", hour=hour, value=left.count(state)) for state in states.FINAL if state in left
     )
+
+
+def _let_go(left: list[int]) -> None:
+    """Batches that failed members have left: nobody can decide about these any more, so they count as deleted."""
+    if left:
+        batches.add({pk: Tally({states.FAILED: -count, states.DELETED: count}) for pk, count in Tally(left).items()})
 
 
 def fold_counters() -> float | None:

@@ -319,6 +319,20 @@ def test_a_batch_is_deleted_after_its_members() -> None:
     assert not JobDependency.objects.exists()
 
 
+def test_a_failed_member_that_is_no_longer_stored_counts_as_deleted() -> None:
+    batch = Batch.start("b", [Batch.bind("part", [fails.bind(), adds.bind(1, 1)]), adds.bind(2, 2)])
+    (part,) = Batch.objects.filter(parent=batch)
+    follows, anyway = batch.then(adds, 3, 3), batch.then(adds.using(on="any"), 4, 4)
+    failed, *others = Job.objects.exclude(state="awaiting").order_by("pk")
+    run(failed, *others)
+    assert (batch.progress, state(batch)) == ((3, 2, 1, 0), "started")
+    Job.objects.filter(pk=failed.pk).update(expires_at=clock.now())
+    cleaner.clean()
+    assert not Job.objects.filter(pk=failed.pk).exists()
+    assert (batch.progress, state(batch), state(part)) == ((3, 2, 0, 1), "finished", "finished")
+    assert [now(follows)[0], now(anyway)[0]] == ["deleted", "enqueued"]
+
+
 def test_ten_thousand_members_take_few_statements(monkeypatch: pytest.MonkeyPatch) -> None:
     with CaptureQueriesContext(connections["default"]) as queries:
         batch = Batch.start("large", (succeeds.bind(n) for n in range(10_000)))
