@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from difflib import get_close_matches
 from logging import getLevelNamesMapping
@@ -26,6 +26,9 @@ QUEUE_CLASS = "django_jobs.queues.JobQueue"
 KEPT = {"batch", "console", "history"}
 """What RETENTION names besides states."""
 COUNTS = {"PROCESSES": process_count, "THREADS": thread_count}
+ABOVE_0 = {"POLL_INTERVAL", "HEARTBEAT_INTERVAL", "SERVER_TIMEOUT", "SWEEP_INTERVAL", "CLEANUP_INTERVAL"}
+ABOVE_0 |= {"COUNTER_INTERVAL", "LEADER_TIMEOUT", "BATCH"}
+TEXTS = ("APPLICATION", "SERVER_NAME", "DASHBOARD_TITLE")
 
 
 def register_all() -> None:
@@ -52,17 +55,11 @@ def _unknown_keys() -> Iterator[CheckMessage]:
 
 def _wrong_values() -> Iterator[CheckMessage]:
     for key, default in DEFAULTS.items():
-        value = settings.given.get(key, default)
         if key in COUNTS:
             yield from _wrong_count(key)
-        elif isinstance(default, int | float) and (
-            isinstance(value, bool) or not isinstance(value, int | float) or value < 0
-        ):
-            yield _wrong(key, value, "a number of at least 0")
-    for state, keep in settings.RETENTION.items():
-        if state not in states.ENDED | KEPT or not isinstance(keep, timedelta | None):
-            ended = ", ".join([*sorted(states.ENDED), *sorted(KEPT)])
-            yield _wrong("RETENTION", {state: keep}, f"a timedelta (or None, for ever) for {ended}")
+        elif isinstance(default, int | float):
+            yield from _wrong_number(key, settings.given.get(key, default), whole=isinstance(default, int))
+    yield from _wrong_retention()
     try:
         retry_from(settings.RETRY)
     except (TypeError, ValueError) as error:
@@ -79,6 +76,24 @@ def _wrong_values() -> Iterator[CheckMessage]:
     yield from _wrong_alerts()
 
 
+def _wrong_number(key: str, value: Any, *, whole: bool) -> Iterator[CheckMessage]:
+    fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not fits or value < 0 or (value == 0 and key in ABOVE_0):
+        number = "a whole number" if whole else "a number"
+        yield _wrong(key, value, f"{number} {'above' if key in ABOVE_0 else 'of at least'} 0")
+
+
+def _wrong_retention() -> Iterator[CheckMessage]:
+    given = settings.given.get("RETENTION", {})
+    expected = f"for {', '.join([*sorted(states.ENDED), *sorted(KEPT)])}"
+    if not isinstance(given, Mapping):
+        yield _wrong("RETENTION", given, f"a dictionary with a timedelta (or None, for ever) {expected}")
+        return
+    for state, keep in given.items():
+        if state not in states.ENDED | KEPT or not isinstance(keep, timedelta | None):
+            yield _wrong("RETENTION", {state: keep}, f"a timedelta (or None, for ever) {expected}")
+
+
 def _wrong_dashboard() -> Iterator[CheckMessage]:
     if settings.LIVE_UPDATES not in LIVE_UPDATES:
         yield _wrong("LIVE_UPDATES", settings.LIVE_UPDATES, f"one of {', '.join(map(repr, LIVE_UPDATES))}")
@@ -87,8 +102,9 @@ def _wrong_dashboard() -> Iterator[CheckMessage]:
     except ValueError as error:
         yield _wrong("ENVIRONMENT", settings.ENVIRONMENT, f'a label with a colour, as in "Production:red" ({error})')
     yield from _wrong_authorize()
-    if not isinstance(settings.DASHBOARD_TITLE, str | Promise | None):
-        yield _wrong("DASHBOARD_TITLE", settings.DASHBOARD_TITLE, "a text, or None")
+    for key in TEXTS:
+        if not isinstance(getattr(settings, key), str | Promise | None):
+            yield _wrong(key, getattr(settings, key), "a text, or None")
     words = settings.SENSITIVE
     if not isinstance(words, list | tuple | set | frozenset) or not all(
         isinstance(word, str) and any(map(str.isalnum, word)) for word in words
@@ -112,7 +128,7 @@ def _wrong_count(key: str) -> Iterator[CheckMessage]:
     try:
         COUNTS[key](value)
     except ValueError as error:
-        yield _wrong(key, value, str(error))
+        yield Error(f"DJANGO_JOBS[{key!r}] cannot be used.", hint=f"{error}.", id="django_jobs.E002")
 
 
 def _wrong_limits() -> Iterator[CheckMessage]:
@@ -199,6 +215,8 @@ def check_queues(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
     if not names:
         hint = 'For example: RQ_QUEUES = {"default": {"URL": "redis://localhost:6379/0"}}'
         return [Error("The setting RQ_QUEUES names no queue.", hint=hint, id="django_jobs.E003")]
+    if not isinstance(settings.QUEUES, list | tuple) or not settings.QUEUES:
+        return [_wrong("QUEUES", settings.QUEUES, 'a list of queues, as in ["critical", "default"]')]
     return [
         Error(
             f"DJANGO_JOBS['QUEUES'] names {name!r}.", hint=f"RQ_QUEUES has {', '.join(names)}.", id="django_jobs.E004"

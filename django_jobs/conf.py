@@ -142,7 +142,10 @@ class Settings:
 
     @property
     def given(self) -> Mapping[str, Any]:
-        return getattr(django_settings, "DJANGO_JOBS", None) or {}
+        given = getattr(django_settings, "DJANGO_JOBS", None) or {}
+        if not isinstance(given, Mapping):
+            raise ImproperlyConfigured(f"DJANGO_JOBS is a {type(given).__name__}; it must be a dictionary")
+        return given
 
     def __getattr__(self, name: str) -> Any:
         if name not in DEFAULTS:
@@ -155,6 +158,7 @@ class Settings:
         value = self.given.get(name, DEFAULTS[name])
         if name in FROM_ENVIRONMENT and (text := os.environ.get(f"DJANGO_JOBS_{name}")):
             value = _parsed(name, text)
+        _refuse(name, value)
         if name == "APPLICATION" and value is None:
             return str(getattr(django_settings, "SETTINGS_MODULE", "") or "django").split(".")[0]
         if name == "RETENTION":
@@ -170,6 +174,15 @@ class Settings:
 
 
 settings = Settings()
+
+
+def _refuse(name: str, value: Any) -> None:
+    """Name the setting whose value is of another kind; whoever reads it would trip over it without saying which."""
+    number = isinstance(DEFAULTS[name], int | float) and name != "THREADS"
+    if number and not isinstance(value, int | float):
+        raise ImproperlyConfigured(f"DJANGO_JOBS[{name!r}] is {value!r}; it must be a number")
+    if name == "RETENTION" and not isinstance(value, Mapping):
+        raise ImproperlyConfigured(f"DJANGO_JOBS['RETENTION'] is {value!r}; it must be a dictionary")
 
 
 def _queues(value: Any) -> Any:

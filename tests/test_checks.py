@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from django_jobs import checks
@@ -33,6 +35,8 @@ def test_an_unknown_key_comes_with_a_suggestion() -> None:
     [
         *[("BATCH", "many"), ("GRACE", -1), ("BATCH", True), ("PROCESSES", "5y"), ("LIVE_UPDATES", "on")],
         *[("COMMANDS", "clearsessions"), ("COMMANDS", [1]), ("BROKER", "amqp://")],
+        *[("RETENTION", timedelta(days=1)), ("RETENTION", None), ("SERVER_NAME", 5), ("APPLICATION", 5)],
+        *[("BATCH", 0), ("BATCH", 1.5), ("SERVER_TIMEOUT", 0), ("MAX_PAYLOAD", "1M"), ("THREADS", 0)],
     ],
 )
 def test_a_value_that_cannot_be_is_told(key: str, value: Any) -> None:
@@ -42,6 +46,21 @@ def test_a_value_that_cannot_be_is_told(key: str, value: Any) -> None:
     assert key in error.msg
 
 
+@pytest.mark.parametrize("value", ["many", 2.5, None])
+def test_a_hint_is_a_sentence(value: Any) -> None:
+    with override_settings(DJANGO_JOBS={"PROCESSES": value}):
+        (error,) = checks.check_settings(None)
+    assert (error.hint or "").startswith(f"{value!r} is no process count: give")
+
+
+@pytest.mark.parametrize(
+    ("given", "name"), [(["x"], "GRACE"), ({"GRACE": "30"}, "GRACE"), ({"RETENTION": timedelta(1)}, "RETENTION")]
+)
+def test_who_reads_a_setting_of_another_kind_is_told_which(given: Any, name: str) -> None:
+    with override_settings(DJANGO_JOBS=given), pytest.raises(ImproperlyConfigured, match="DJANGO_JOBS.* must be a"):
+        getattr(settings, name)
+
+
 def test_queues_must_exist() -> None:
     with override_settings(RQ_QUEUES={}):
         assert ids(checks.check_queues(None)) == ["django_jobs.E003"]
@@ -49,6 +68,12 @@ def test_queues_must_exist() -> None:
         (error,) = checks.check_queues(None)
     assert error.id == "django_jobs.E004"
     assert "mail" in error.msg
+
+
+@pytest.mark.parametrize("given", [5, []])
+def test_queues_are_a_list_with_something_in_it(given: Any) -> None:
+    with override_settings(DJANGO_JOBS={"QUEUES": given}):
+        assert ids(checks.check_queues(None)) == ["django_jobs.E002"]
 
 
 @pytest.mark.parametrize(
