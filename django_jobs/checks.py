@@ -217,13 +217,21 @@ def check_queues(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:
         return [Error("The setting RQ_QUEUES names no queue.", hint=hint, id="django_jobs.E003")]
     if not isinstance(settings.QUEUES, list | tuple) or not settings.QUEUES:
         return [_wrong("QUEUES", settings.QUEUES, 'a list of queues, as in ["critical", "default"]')]
-    return [
+    strange = [
         Error(
             f"DJANGO_JOBS['QUEUES'] names {name!r}.", hint=f"RQ_QUEUES has {', '.join(names)}.", id="django_jobs.E004"
         )
         for name in (str(entry).partition(":")[0] for entry in settings.QUEUES)
         if name not in names
     ]
+    return strange + [message for name in names for message in _no_connection(name)]
+
+
+def _no_connection(name: str) -> Iterator[CheckMessage]:
+    """Without what stands there, which may hold a password."""
+    if why := queues.problem(name):
+        hint = 'Give it "URL", or "HOST", "PORT" and "DB", as for django-rq.'
+        yield Error(f"RQ_QUEUES[{name!r}] makes no connection ({why}).", hint=hint, id="django_jobs.E011")
 
 
 def check_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

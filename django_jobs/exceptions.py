@@ -57,12 +57,12 @@ class CheckpointTooLarge(InvalidJob):
 
 
 class _Unknown(InvalidJob):
-    what = "name"
+    what, none = "name", "none"
 
     def __init__(self, field: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        close = get_close_matches(name, names, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or 'none'}"
+        close = get_close_matches(str(name), names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(names) or self.none}"
         super().__init__(field, f"no {self.what} is named {name!r}; {hint}")
         self.name = name
 
@@ -80,6 +80,7 @@ class UnknownQueue(_Unknown):
     """The queue is not one of the site's ``RQ_QUEUES``."""
 
     what = "queue"
+    none = "none, since the setting RQ_QUEUES is empty"
 
     def __init__(self, name: str, known: Iterable[str]) -> None:
         super().__init__("queue", name, known)

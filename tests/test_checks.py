@@ -85,6 +85,16 @@ def test_queues_may_have_weights(written: Any) -> None:
         assert lists.parse(settings.QUEUES) == (["critical", "default"], {"critical": 4.0, "default": 1.0})
 
 
+@pytest.mark.parametrize(
+    "entry", [{}, {"HOST": "localhost"}, {"URL": "http://localhost"}, {"USE_REDIS_CACHE": "no cache"}, "redis://x"]
+)
+def test_an_entry_that_makes_no_connection_is_told(entry: Any) -> None:
+    with override_settings(RQ_QUEUES={"default": entry}):
+        (error,) = checks.check_queues(None)
+    assert error.id == "django_jobs.E011"
+    assert "'default'" in error.msg
+
+
 def test_another_database_needs_the_router(monkeypatch: pytest.MonkeyPatch) -> None:
     with override_settings(DJANGO_JOBS={"DATABASE": "jobs"}):
         assert ids(checks.check_database(None)) == ["django_jobs.E005"]

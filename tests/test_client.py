@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
+from django.test import override_settings
 
 from django_jobs import client, clock
 from django_jobs.exceptions import InvalidJob, StillRunning, UnknownJobType, UnknownQueue
@@ -62,6 +63,16 @@ def test_a_wrong_option_is_refused_by_name_and_nothing_is_stored(options: dict[s
         adds.using(**options).enqueue(1, 2)
     assert refused.value.field == field
     assert not Job.objects.exists()
+
+
+def test_a_queue_is_named_that_cannot_be_one() -> None:
+    with pytest.raises(UnknownQueue, match="no queue is named 5; known: critical"):
+        succeeds.using(queue=5).enqueue()
+
+
+def test_without_queues_the_setting_is_named() -> None:
+    with override_settings(RQ_QUEUES={}), pytest.raises(UnknownQueue, match="since the setting RQ_QUEUES is empty"):
+        succeeds.enqueue()
 
 
 def test_an_unknown_queue_comes_with_a_suggestion() -> None:

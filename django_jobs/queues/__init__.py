@@ -16,7 +16,7 @@ from .bells import (
     waiting,
 )
 from .commands import COMMAND, Order, send
-from .lines import Line, Unreachable, by_connection, connect, facts, hang_up, line
+from .lines import Line, Unreachable, by_connection, connect, facts, hang_up, line, problem
 from .neighbour import BellJob, JobQueue
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
     "names",
     "pop",
     "portion",
+    "problem",
     "put_back",
     "ring",
     "rung",

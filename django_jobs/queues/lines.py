@@ -33,6 +33,15 @@ def config(queue: str) -> dict[str, Any]:
     return dict(filter_connection_params(django_settings.RQ_QUEUES[queue]))
 
 
+def problem(queue: str) -> str:
+    """Why the entry of RQ_QUEUES makes no connection, "" where it makes one. Nothing is sent."""
+    try:
+        get_redis_connection(config(queue))
+    except Exception as error:  # noqa: BLE001  (whatever django-rq, Redis or a cache says of what stands there)
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
 def by_connection(queues: Iterable[str]) -> list[list[str]]:
     """The queues, grouped by the Redis server that holds them."""
     groups: list[tuple[dict[str, Any], list[str]]] = []
