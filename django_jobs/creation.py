@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -61,6 +61,8 @@ class Options:
     def __post_init__(self) -> None:
         if isinstance(self.expires, int | float) and not isinstance(self.expires, bool):
             object.__setattr__(self, "expires", as_span(self.expires, "expires"))
+        if isinstance(self.tags, Iterator):
+            object.__setattr__(self, "tags", tuple(self.tags))
 
 
 Call = tuple[tuple[Any, ...], Mapping[str, Any]]
@@ -95,8 +97,8 @@ def _proposed(known: JobType | None, name: str, heard: Iterable[Filter], call: C
         kwargs=dict(call[1]),
         queue=options.queue or (known.queue if known else "default"),
         priority=options.priority if options.priority is not None else known.priority if known else 0,
-        tags=list(options.tags),
-        headers=dict(options.headers),
+        tags=_tags(options.tags),
+        headers=_headers(options.headers),
         **taken,
     )
     for one in heard:
@@ -111,7 +113,7 @@ def _first(known: JobType | None, name: str, options: Options) -> Job:
     template = _template(known, name, options)
     if not isinstance(options.after, Awaited):
         return _blank().twin([], {}, **template)
-    terms = edges.terms(options.run_after, options.expires or (known.expires if known else None))
+    terms = edges.terms(options.run_after, _expires(known, options))
     job = Job(**{**template, **edges.waiting(options.after, terms)})
     job.terms = terms
     return job
@@ -143,7 +145,7 @@ def _template(known: JobType | None, name: str, options: Options) -> dict[str, A
         "state_at": now,
         "created_at": now,
         "scheduled_at": due,
-        "start_before": _start_before(options.expires or (known.expires if known else None), waits or now),
+        "start_before": aware_moment(_expires(known, options), waits or now, "expires"),
         "created_by_id": getattr(by, "pk", None),
         "created_by_name": "" if by is None else by.get_username()[:150],
         "tags": _tags(options.tags),
@@ -166,7 +168,11 @@ def checked_priority(value: Any) -> int:
 
 
 def _tags(tags: Sequence[str]) -> list[str]:
-    if isinstance(tags, str) or not all(isinstance(tag, str) and 0 < len(tag) <= 100 for tag in tags):
+    if (
+        isinstance(tags, str)
+        or not isinstance(tags, Iterable)
+        or not all(isinstance(tag, str) and 0 < len(tag) <= 100 for tag in tags)
+    ):
         raise InvalidJob("tags", f"is {tags!r}; tags are a list of texts of 1 to 100 characters")
     return list(dict.fromkeys(tags))
 
@@ -181,5 +187,7 @@ def _headers(headers: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-def _start_before(expires: Any, due: datetime) -> datetime | None:
-    return aware_moment(expires, due, "expires")
+def _expires(known: JobType | None, options: Options) -> Any:
+    if options.expires is not None:
+        return options.expires
+    return known.expires if known else None

@@ -10,7 +10,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, overload
 
 from . import client, limiting, states
 from .backoff import Attempts, Retry
-from .creation import Options
+from .creation import Options, checked_priority
 from .declared import Declaration, declarations
 from .exceptions import InvalidJob
 from .graph import BoundCall
@@ -80,10 +80,10 @@ class JobFunction(Generic[P, R]):
 
 
 def _calls(calls: Iterable[Iterable[Any]]) -> list[client.Call]:
-    """The calls of a set. A text would be taken for a tuple of its letters, so it is refused."""
+    """The calls of a set. A text would be a tuple of its letters and a dictionary one of its keys; they are refused."""
     found: list[client.Call] = []
     for args in calls:
-        if isinstance(args, str | bytes) or not isinstance(args, Iterable):
+        if isinstance(args, str | bytes | Mapping) or not isinstance(args, Iterable):
             raise InvalidJob("calls", f"has {args!r:.100}; give a tuple of arguments for each job, as in [(x,), (y,)]")
         found.append((tuple(args), {}))
     return found
@@ -173,6 +173,9 @@ def recurring(id: str, /, **terms: Any) -> Callable[[JobFunction[P, R]], JobFunc
     Raises InvalidJob for a term that cannot be.
     """
 
+    if not isinstance(id, str):
+        raise InvalidJob("id", f'is {id!r:.100}; write @recurring("an-id", cron="0 2 * * *") above @job')
+
     def declare(function: JobFunction[P, R]) -> JobFunction[P, R]:
         if not isinstance(function, JobFunction):
             raise InvalidJob("target", f"@recurring is above @job: {function!r:.100} is no job type yet")
@@ -197,7 +200,7 @@ def _register(target: Callable[..., Any], name: str, options: dict[str, Any]) ->
     job_type = JobType(
         name or f"{target.__module__}.{target.__qualname__}",
         target,
-        aliases=tuple(options.pop("aliases", ())),
+        aliases=_names(options.pop("aliases", ())),
         sensitive=_sensitive(target, options),
         filters=tuple(options.pop("filters", ())),
         retention=_retention(options.pop("retention", None)),
@@ -210,9 +213,13 @@ def _register(target: Callable[..., Any], name: str, options: dict[str, Any]) ->
     return JobFunction(registry.add(job_type), job_type.target)
 
 
+def _names(given: Any) -> tuple[str, ...]:
+    """One name alone is a text, which would else be taken for its letters."""
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
 def _sensitive(target: Any, options: dict[str, Any]) -> tuple[str, ...]:
-    given = options.pop("sensitive", ())
-    names = (given,) if isinstance(given, str) else tuple(given)
+    names = _names(options.pop("sensitive", ()))
     run: Callable[..., Any] = getattr(target, "run", target) if inspect.isclass(target) else target
     parameters = inspect.signature(run).parameters
     takes_any = any(one.kind is one.VAR_KEYWORD for one in parameters.values())
@@ -261,6 +268,8 @@ def _span(name: str, given: Any) -> timedelta | None:
 
 
 def _retention(given: Any) -> dict[str, timedelta | None]:
+    if not isinstance(given, timedelta | Mapping | None):
+        raise InvalidJob("retention", f"is {given!r:.100}; give a timedelta, or a dictionary of them by state")
     by_state = dict.fromkeys(states.ENDED, given) if isinstance(given, timedelta) else dict(given or {})
     for state, keep in by_state.items():
         if state not in states.ENDED or not isinstance(keep, timedelta | None):
@@ -280,6 +289,7 @@ def _check_target(target: Any, options: dict[str, Any]) -> None:
             "target", f"{target!r} must be a function or class at the top level of a module: workers import it"
         )
     limiting.check(options)
+    checked_priority(options.get("priority", 0))
     if not isinstance(options.get("retry"), Retry | None):
         raise InvalidJob("retry", f"is {options['retry']!r}; give a Retry, or None for the setting RETRY")
     for one in options.get("filters", ()):

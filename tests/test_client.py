@@ -34,6 +34,16 @@ def test_a_call_is_stored_with_its_options(user: Any) -> None:
     assert adds.options.queue is None, "using() returns a copy"
 
 
+def test_tags_of_a_generator_are_kept_for_every_call() -> None:
+    bound = adds.using(tags=(tag for tag in ("acme", "eu")))
+    assert [bound.enqueue(1, 2).tags for _ in range(2)] == [["acme", "eu"]] * 2
+
+
+def test_no_time_left_is_no_time_without_end() -> None:
+    job = adds.using(expires=timedelta(0)).enqueue(1, 2)
+    assert job.start_before == job.created_at
+
+
 def test_a_creators_name_survives_the_user(user: Any) -> None:
     job = adds.using(created_by=user).enqueue(1, 2)
     user.delete()
@@ -49,6 +59,8 @@ def test_a_creators_name_survives_the_user(user: Any) -> None:
         ({"priority": True}, "priority"),
         ({"tags": "acme"}, "tags"),
         ({"tags": [""]}, "tags"),
+        ({"tags": None}, "tags"),
+        ({"tags": 5}, "tags"),
         ({"run_after": datetime(2030, 1, 1)}, "run_after"),
         ({"run_after": "tomorrow"}, "run_after"),
         ({"run_after": timedelta.max}, "run_after"),
@@ -86,7 +98,7 @@ def test_one_bad_call_among_many_stores_none() -> None:
     assert not Job.objects.exists()
 
 
-@pytest.mark.parametrize("call", ["12", b"12", 1])
+@pytest.mark.parametrize("call", ["12", b"12", 1, {"x": 1, "y": 2}])
 def test_a_call_that_is_no_tuple_is_refused_among_many(call: object) -> None:
     with pytest.raises(InvalidJob, match="give a tuple") as refused:
         adds.enqueue_many([(1, 2), call])  # type: ignore[list-item]

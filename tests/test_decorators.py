@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import django_jobs
-from django_jobs import Retry, client, job
+from django_jobs import Retry, client, job, recurring
 from django_jobs.creation import Options
 from django_jobs.exceptions import DuplicateJobType, InvalidJob, UnknownJobType
 from django_jobs.models import RecurringJob
@@ -128,6 +128,9 @@ def test_a_name_used_twice_is_refused_naming_both() -> None:
         (plain, {"backoff": 5}, "backoff"),
         (plain, {"max_attempts": 3, "retry": Retry()}, "max_attempts"),
         (plain, {"que": "critical"}, "que"),
+        (plain, {"priority": 500}, "priority"),
+        (plain, {"retention": "1d"}, "retention"),
+        (plain, {"retention": 5}, "retention"),
     ],
 )
 def test_what_could_not_run_is_refused(target: Any, options: dict[str, Any], field: str) -> None:
@@ -135,6 +138,17 @@ def test_what_could_not_run_is_refused(target: Any, options: dict[str, Any], fie
         job("t.wrong", **options)(target)
     assert refused.value.field == field
     assert "t.wrong" not in registry
+
+
+def test_one_old_name_is_not_taken_for_its_letters() -> None:
+    assert job("t.plain", aliases="t.old")(plain).job_type.aliases == ("t.old",)
+    assert "t.old" in registry
+    assert "o" not in registry
+
+
+def test_recurring_without_its_terms_is_told_how_it_is_written() -> None:
+    with pytest.raises(InvalidJob, match=r"write @recurring\("):
+        recurring(job("t.plain")(plain))  # type: ignore[arg-type]
 
 
 def test_a_function_inside_a_function_is_refused() -> None:

@@ -129,6 +129,13 @@ def test_what_a_filter_writes_is_checked_as_the_callers_own(settings: LazySettin
         adds.enqueue(1, 2)
 
 
+@pytest.mark.parametrize(("name", "value"), [("tags", "acme"), ("tags", None), ("headers", None), ("headers", ["a"])])
+def test_what_the_caller_wrote_is_checked_before_filters_read_it(settings: LazySettings, name: str, value: Any) -> None:
+    use(settings, "Enriches")
+    with pytest.raises(InvalidJob, match=f"^{name}"):
+        adds.using(**{name: value}).enqueue(1, 2)
+
+
 def test_a_filter_that_raises_refuses_the_enqueue_with_its_error(settings: LazySettings) -> None:
     for name in ("Breaks", "RefusesLate"):
         use(settings, name)
