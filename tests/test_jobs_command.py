@@ -222,6 +222,13 @@ def test_wait_that_is_too_short_exits_with_3() -> None:
     assert caught.value.returncode == 3
 
 
+def test_a_job_that_was_waited_for_in_vain_is_written_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CommandError) as caught:
+        call_command("jobs", "enqueue", "tests.succeeds", "--wait", "0.01", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert (caught.value.returncode, told["id"], told["state"]) == (3, monitoring.jobs().get().pk, "enqueued")
+
+
 @pytest.fixture
 def a_server() -> Server:
     now = clock.now()

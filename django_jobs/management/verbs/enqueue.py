@@ -44,10 +44,13 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
     if not options["json"]:
         command.stdout.write(str(job.pk))
         command.stdout.flush()
+    late = None
     if options["wait"] is not None:
-        job = _waited(job, options["wait"])
+        job, late = _waited(job, options["wait"])
     if options["json"]:
         write_json(command, facts(job))
+    if late is not None:
+        raise late
     if options["wait"] is not None:
         _tell_end(command, job, silent=options["json"])
 
@@ -68,11 +71,13 @@ def _later(seconds: float) -> timedelta:
         raise InvalidJob("run_after", f"is {seconds:g} seconds from now, which is beyond the calendar") from None
 
 
-def _waited(job: Job, seconds: float) -> Job:
+def _waited(job: Job, seconds: float) -> tuple[Job, Failed | None]:
+    """The job as it is then, and what to say if it has not ended."""
     try:
-        return job.wait(seconds)
+        return job.wait(seconds), None
     except StillRunning as error:
-        raise Failed(str(error), Exit.STILL_RUNNING) from None
+        job.refresh_from_db()
+        return job, Failed(str(error), Exit.STILL_RUNNING)
 
 
 def _tell_end(command: BaseCommand, job: Job, *, silent: bool) -> None:
