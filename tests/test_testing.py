@@ -111,6 +111,10 @@ class Promises:
         other.refresh_from_db()
         assert other.state == "enqueued"
 
+    def test_an_argument_may_have_any_name(self) -> None:
+        assert run_inline(job("t.names")(takes_a_task), task="wash", self="up") == ["wash", "up"]
+        registry.remove("t.names")
+
     def test_continuations_run_in_the_same_drain(self) -> None:
         first = adds.enqueue(1, 2)
         first.then(succeeds, "after").then(adds, 3, 4)
@@ -160,6 +164,10 @@ class InTestCase(Promises, TestCase):
 @settings_as(RQ_QUEUES=NOWHERE)
 class WithoutRedis(Promises, TransactionTestCase):
     pass
+
+
+def takes_a_task(task: str, self: str) -> list[str]:
+    return [task, self]
 
 
 def enqueues_itself() -> None:

@@ -41,7 +41,7 @@ def run_job(job: Job, *, raises: bool = True) -> Job:
     return monitoring.get(job.pk)
 
 
-def run_inline(task: JobFunction[Any, Any], *args: Any, **kwargs: Any) -> Any:
+def run_inline(task: JobFunction[Any, Any], /, *args: Any, **kwargs: Any) -> Any:
     """Enqueue a call and run it now; returns what the job stored as its result. What the function raises is raised.
 
     The arguments are checked, stored and read again, and the function gets its context, as in a worker.
