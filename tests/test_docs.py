@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 from django.core.management import load_command_class
 
-from django_jobs import checks, conf, execution, queues, search, states
+import django_jobs
+from django_jobs import checks, conf, exceptions, execution, queues, search, states
+from django_jobs.context import JobContext
 from django_jobs.management.verbs import VERBS
 from django_jobs.models import Job
 from django_jobs.registry import registry
@@ -326,9 +328,21 @@ def test_every_option_of_job_and_of_a_call_is_in_the_quickstart() -> None:
     from django_jobs.registry import JobType
 
     page = (DOCS / "quickstart.md").read_text()
-    own = {"name", "target", "description"}
-    options = (set(JobType.__dataclass_fields__) - own) | set(Options.__dataclass_fields__)
+    own = {"name", "target", "description", "rate_limits"}
+    options = (set(JobType.__dataclass_fields__) - own) | set(Options.__dataclass_fields__) | {"rate_limit"}
     assert [option for option in sorted(options) if f"`{option}`" not in page] == []
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = "\n".join(path.read_text() for path in (DOCS / "reference").glob("*.md"))
+    told = set(re.findall(r"auto(?:class|function|exception):: [\w.]+\.(\w+)", pages))
+    told |= {name for name in vars(exceptions) if "automodule:: django_jobs.exceptions" in pages}
+    assert [name for name in django_jobs.__all__ if name not in told] == []
+
+
+def test_what_the_pages_say_of_the_context_is_there() -> None:
+    named = {word for page in PAGES for word in re.findall(r"`ctx\.(\w+)", page.read_text())}
+    assert named - {*dir(JobContext), *JobContext.__dataclass_fields__} == set()
 
 
 def test_the_picture_of_the_states_shows_every_legal_move(sources: ModuleType) -> None:
