@@ -43,6 +43,23 @@ def interval(text: str) -> float:
     return value
 
 
+def megabytes(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ArgumentTypeError(f"{text!r} is no number of megabytes: give one above 0")
+    return value
+
+
+def port(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else -1
+    if not 0 <= number < 65536:
+        raise ArgumentTypeError(f"{text!r} is no port: give a number from 0 to 65535")
+    return number
+
+
 def json_value(text: str) -> Any:
     try:
         return json.loads(text)

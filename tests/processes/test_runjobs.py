@@ -277,6 +277,13 @@ def test_wrong_options_are_told_clearly(runjobs: Start) -> None:
         assert "Traceback" not in server.log
 
 
+def test_types_of_which_none_is_named_are_all_types(runjobs: Start) -> None:
+    job = succeeds.enqueue()
+    server = runjobs("--burst", "--processes", "1", "--types", "", ready=False)
+    assert server.wait() == 0
+    assert job.wait(1).state == "succeeded"
+
+
 def test_logs_are_json_with_the_jobs_id(runjobs: Start) -> None:
     server = runjobs("--processes", "1", "--log-format", "json")
     job = fails.enqueue("told")

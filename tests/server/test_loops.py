@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.core.management import CommandError, load_command_class
 from django.db import OperationalError
 from django.db.utils import ConnectionDoesNotExist
 
@@ -410,6 +411,20 @@ def test_process_counts() -> None:
     for wrong in ("", "x", "-1", "1.5", "fivex"):
         with pytest.raises(ValueError, match="is no process count"):
             process_count(wrong)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "what"),
+    [
+        *[("--max-jobs", value, "number of jobs") for value in ("0", "-1", "many")],
+        *[("--max-memory", value, "number of megabytes") for value in ("0", "-5", "nan", "1G")],
+        *[("--health-port", value, "port") for value in ("-1", "65536", "http")],
+    ],
+)
+def test_limits_of_a_worker_that_none_could_keep_are_refused(option: str, value: str, what: str) -> None:
+    parser = load_command_class("django_jobs", "runjobs").create_parser("manage.py", "runjobs")
+    with pytest.raises(CommandError, match=f"{option}: '{value}' is no {what}"):
+        parser.parse_args([f"{option}={value}"])
 
 
 def test_a_creator_in_history_is_a_name(admin_user: Any) -> None:

@@ -25,7 +25,7 @@ from ...server.lists import parse
 from ...server.process import ServerOptions
 from ...server.reload import run_reloading
 from ...server.supervisor import Supervisor
-from ..inputs import interval, seconds, whole
+from ..inputs import interval, megabytes, port, seconds, whole
 
 INTERVALS = {
     "poll-interval": "seconds between two looks for delayed jobs that came due",
@@ -84,7 +84,9 @@ class Command(BaseCommand):
             "--log-format", choices=["text", "json"], default="text", help="lines for people or for machines"
         )
         parser.add_argument("--log-level", default="INFO", choices=["DEBUG", "INFO", "WARNING", "ERROR"])
-        parser.add_argument("--health-port", type=int, metavar="PORT", help="answer health probes by HTTP on this port")
+        parser.add_argument(
+            "--health-port", type=port, metavar="PORT", help="answer health probes by HTTP on this port"
+        )
 
     def _add_work(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -116,9 +118,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--grace", type=seconds, metavar="S", help="seconds that running jobs get to end (setting GRACE)"
         )
-        parser.add_argument("--max-jobs", type=int, metavar="N", help="replace a worker process after so many jobs")
+        jobs = whole("number of jobs", 1)
+        parser.add_argument("--max-jobs", type=jobs, metavar="N", help="replace a worker process after so many jobs")
         parser.add_argument(
-            "--max-memory", type=float, metavar="MB", help="replace a worker process that grew over this"
+            "--max-memory", type=megabytes, metavar="MB", help="replace a worker process that grew over this"
         )
 
     def handle(self, **options: Any) -> None:
@@ -172,7 +175,7 @@ class Command(BaseCommand):
         return names, weights
 
     def _types(self, names: list[str] | None) -> list[str]:
-        if names is None:
+        if not names:
             return registry.names()
         try:
             types = [registry.get(name) for name in names]
