@@ -49,7 +49,7 @@ class Retry:
             raise ValueError(f"Retry(backoff={self.backoff!r}): give a function, or None")
         if self.delays is not None and not _is_delays(self.delays):
             raise ValueError(f"Retry(delays={self.delays!r}): give a list of seconds or timedeltas, none below 0")
-        if not 0 <= self.jitter <= 1:
+        if not isinstance(self.jitter, int | float) or not 0 <= self.jitter <= 1:
             raise ValueError(f"Retry(jitter={self.jitter!r}): give a fraction from 0 to 1")
         if self.on_exceeded not in {"fail", "delete"}:
             raise ValueError(f'Retry(on_exceeded={self.on_exceeded!r}): give "fail" or "delete"')

@@ -77,6 +77,7 @@ def test_exceptions_are_matched_with_their_subclasses(policy: dict[str, Any], er
         {"only_on": int},
         {"except_on": [ValueError()]},
         {"jitter": 2},
+        {"jitter": "a little"},
         {"on_exceeded": "explode"},
         {"delays": [1], "backoff": lambda error, number: 1},
     ],

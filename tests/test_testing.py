@@ -115,6 +115,11 @@ class Promises:
         assert run_inline(job("t.names")(takes_a_task), task="wash", self="up") == ["wash", "up"]
         registry.remove("t.names")
 
+    def test_queues_may_be_one_name_or_come_one_by_one(self) -> None:
+        for queues in ("critical", (name for name in ["critical", "low-priority"])):
+            adds.using(queue="critical").enqueue_many([(1, 2), (3, 4)])
+            assert [job.result for job in drain(queues=queues)] == [3, 7]
+
     def test_continuations_run_in_the_same_drain(self) -> None:
         first = adds.enqueue(1, 2)
         first.then(succeeds, "after").then(adds, 3, 4)

@@ -58,11 +58,12 @@ def drain(
     until: a moment, or a timedelta from now, up to which the clock of django_jobs moves on to each job that comes due.
     limit: most runs. Raises AssertionError beyond, since jobs that enqueue each other would go on for ever.
     """
+    names = [queues] if isinstance(queues, str) else None if queues is None else list(queues)
     end = aware_moment(until, clock.now(), "until") or clock.now()
     ran: list[Job] = []
     stuck: set[int] = set()
     with _deaf(), clock_kept():
-        while (number := _next(queues, end, stuck)) is not None:
+        while (number := _next(names, end, stuck)) is not None:
             if len(ran) == limit:
                 raise AssertionError(f"Jobs are still enqueued after {limit} runs; give drain() a higher limit")
             if _run(number, []):
