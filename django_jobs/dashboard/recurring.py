@@ -84,8 +84,8 @@ class RecurringJobAdmin(LiveAdmin):
         return [] if obj is None else ["id"]
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """What a reader may not see must not be found by guessing it in the address either."""
-        if lookup.partition("__")[0] in {*PAYLOAD, "declared"} and not (request and self.sees_payload(request)):
+        """What a reader may not see must not be found by guessing it in the address either: some of it, nobody may."""
+        if lookup.partition("__")[0] in {*PAYLOAD, "declared", "error"}:
             return False
         return super().lookup_allowed(lookup, value, request)  # type: ignore[arg-type]
 

@@ -69,6 +69,11 @@ class RetryAdmin(OfJobs):
     def get_ordering(self, request: HttpRequest) -> Any:
         return ["scheduled_at", "pk"]
 
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """The filters alone: what a reader may not see must not be found by guessing it in the address either."""
+        offered = [] if request is None else self.get_list_filter(request)
+        return lookup in {getattr(one, "parameter_name", one) for one in offered}
+
     def get_list_display(self, request: HttpRequest) -> Any:
         return [*self.list_display, "last_error" if self.sees_payload(request) else "last_error_class"]
 

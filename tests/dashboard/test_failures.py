@@ -114,6 +114,16 @@ def test_what_a_failure_said_is_shown_to_those_who_may_see_payloads(as_user: AsU
         assert "s3cret" not in page
 
 
+@pytest.mark.parametrize("lookup", ["args__icontains", "args__0", "kwargs__pin__startswith", "state_reason__icontains"])
+def test_what_retries_do_not_show_cannot_be_guessed_in_the_address(
+    as_user: AsUser, as_root: Client, lookup: str
+) -> None:
+    retrying("Retry 1 of 3: ValueError: s3cret")
+    for browser in (as_user("view_job"), as_root):
+        assert browser.get(RETRIES, {lookup: "s"}).status_code == 400
+        assert browser.get(RETRIES, {"queue": "default", "job_type": "tests.fails"}).status_code == 200
+
+
 @pytest.mark.parametrize("address", [FAILURES, RETRIES])
 def test_pages_take_sight_of_jobs(client: Client, as_user: AsUser, address: str) -> None:
     assert client.get(address).headers["Location"].startswith("/admin/login/")

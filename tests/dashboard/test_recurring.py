@@ -208,6 +208,8 @@ def test_sensitive_arguments_are_shown_to_nobody_and_survive_a_change(as_root: C
         assert HIDDEN in shown
         assert "sesame" not in shown
         assert "4711" not in shown
+        for lookup in ("kwargs__pin", "args__1__startswith", "declared__kwargs__pin"):
+            assert reader.get(LIST, {lookup: "o"}).status_code == 400
     form = {
         **FORM,
         "job_type": "tests.signs_in",
