@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -108,10 +109,8 @@ def key_from(text: str, order: Order) -> Key:
 def _value(text: str, order: Order) -> Any:
     if order.column != "scheduled_at":
         return text.replace("\0", "")
-    try:
+    with suppress(ValueError, OverflowError):
         found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise IncorrectLookupParameters("No page has given this place")
-    return found
+        if found is not None and found.tzinfo is not None:
+            return found.astimezone(UTC)
+    raise IncorrectLookupParameters("No page has given this place")

@@ -183,7 +183,10 @@ def test_the_type_filter_offers_what_live_servers_publish(as_root: Client) -> No
     assert "?job_type=elsewhere.job" in as_root.get(LIST).content.decode()
 
 
-@pytest.mark.parametrize("query", ["state=nonsense", "queue=%00", "job_type=a%00b"])
+@pytest.mark.parametrize(
+    "query",
+    ["state=nonsense", "queue=%00", "job_type=a%00b", "state=scheduled&after=0001-01-01T00:00%2B14:00,5"],
+)
 def test_a_wild_address_leads_back_to_the_list(as_root: Client, query: str) -> None:
     assert as_root.get(f"{LIST}?{query}").headers["Location"] == f"{LIST}?e=1"
 
