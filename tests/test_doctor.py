@@ -15,7 +15,7 @@ from django.test import override_settings
 
 from django_jobs import clock, doctor, queues
 from django_jobs.masking import HIDDEN
-from django_jobs.models import Breach, Job, Lease, RecurringJob, Server
+from django_jobs.models import Breach, Counter, Job, Lease, RecurringJob, Server
 from django_jobs.states import machine
 from django_jobs.states.moves import Target
 from tests.app.jobs import adds, fails
@@ -90,6 +90,13 @@ def test_many_failures_are_told_with_their_commonest_reason() -> None:
     assert finding.level == "warning"
     assert "3 of 3 runs" in finding.found
     assert "ValueError: no paper" in finding.quote
+
+
+def test_failures_are_told_also_when_an_hour_has_just_begun() -> None:
+    hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    for hours, value in ((0, 1), (1, 20), (2, 300)):
+        Counter.objects.create(name="failed", hour=hour - timedelta(hours=hours), value=value)
+    assert found("Failures").found == "21 of 21 runs failed in the last two hours"
 
 
 def test_the_commonest_reason_quotes_nothing_sensitive() -> None:

@@ -112,7 +112,7 @@ def stuck() -> Iterator[Finding]:
 
 
 def failures() -> Iterator[Finding]:
-    failed, total = monitoring.failing_runs(1)
+    failed, total = monitoring.failing_runs(2)
     if failed * 5 > total:
         remedy = "`jobs list --state failed` (or scheduled, for those to be tried again) and `jobs show ID` tell why."
         told = f"{failed} of {total} runs failed in the last two hours"
