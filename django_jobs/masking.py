@@ -17,6 +17,9 @@ HIDDEN = "••••••"
 SHORTEST = 4
 """Letters of a value that is looked for in texts: a shorter one would be found everywhere."""
 
+TIMETABLE = ("CronError: ", "InvalidCron: ")
+"""How what is said of a timetable begins."""
+
 
 class Mask:
     """Hides what a call carries under the names of the setting ``SENSITIVE``, and under those that its type names."""
@@ -106,6 +109,13 @@ class Mask:
                     yield from self._leaves(part, inside=inside)
             case str() | int() | float() if inside and not isinstance(value, bool):
                 yield str(value)
+
+
+def trouble(row: RecurringJob, *, payload: bool) -> str:
+    """What broke a recurring job. Its timetable is for everybody; all else that is said may quote arguments."""
+    if payload:
+        return Mask(row).text(row.error)
+    return row.error if row.error.startswith(TIMETABLE) else row.error.partition(": ")[0]
 
 
 def masks_of(job_ids: Collection[int]) -> dict[int, Mask]:

@@ -13,12 +13,13 @@ from rest_framework.response import Response
 
 from .. import monitoring, schedules
 from ..exceptions import CronError, InvalidJob, UnknownRecurringJob
-from ..masking import Mask
+from ..masking import Mask, trouble
 from ..models import RecurringJob
 from ..terms import TERMS
 from .acting import Tell, acting
 from .base import View
 from .pagination import NamedPages, WindowedPages
+from .permissions import sees_payload
 from .schema import READ, WRITE, operation
 from .serializers import (
     JobSerializer,
@@ -38,6 +39,7 @@ class RecurringSerializer(Row):
 
     args = ListPayload()
     kwargs = ObjectPayload()
+    error = serializers.SerializerMethodField()
     orphaned = serializers.BooleanField(help_text="Its declaration vanished from the code: it does not run.")
     words = serializers.CharField(help_text="The expression in words of the language asked for; empty if it is broken.")
     last_job = serializers.IntegerField(source="last_job_id", allow_null=True)
@@ -51,6 +53,9 @@ class RecurringSerializer(Row):
             "changed_by",
         ]
         read_only_fields = fields
+
+    def get_error(self, row: RecurringJob) -> str:
+        return trouble(row, payload=sees_payload(self.context["request"]))
 
 
 class TermsSerializer(Strict):

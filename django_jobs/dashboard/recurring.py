@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from .. import monitoring, schedules
 from ..exceptions import JobsError
-from ..masking import Mask
+from ..masking import Mask, trouble
 from ..models import RecurringJob
 from .collisionpage import CollisionPage
 from .display import badge, moment
@@ -59,6 +59,11 @@ class RecurringJobAdmin(LiveAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> RecurringJob | None:
         """None for an id with a character that PostgreSQL refuses to look for, too."""
         return None if "\0" in object_id else super().get_object(request, object_id, from_field)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        shown = super().get_list_display(request)
+        without = {} if self.sees_payload(request) else {"status": "status_and_cause"}
+        return [without.get(str(name), name) for name in shown]
 
     def get_fieldsets(self, request: HttpRequest, obj: RecurringJob | None = None) -> Any:
         call = ["job_type", "args", "kwargs", "queue", "priority"]
@@ -120,7 +125,11 @@ class RecurringJobAdmin(LiveAdmin):
 
     @admin.display(description=gettext_lazy("status"))
     def status(self, row: RecurringJob) -> SafeString:
-        return format_html('{} <span class="dj-why">{}</span>', status(row), row.error)
+        return format_html('{} <span class="dj-why">{}</span>', status(row), trouble(row, payload=True))
+
+    @admin.display(description=gettext_lazy("status"))
+    def status_and_cause(self, row: RecurringJob) -> SafeString:
+        return format_html('{} <span class="dj-why">{}</span>', status(row), trouble(row, payload=False))
 
     # Fields of who may only look
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from .. import monitoring
 from ..cron import CronError
-from ..masking import Mask
+from ..masking import Mask, trouble
 from ..models import Job, RecurringJob
 from .display import badge, moment
 from .jobpage import Fact, took
@@ -116,6 +116,10 @@ class RecurringPage:
     @property
     def hint(self) -> Any:
         return HINTS.get(self.row.status, "")
+
+    @property
+    def error(self) -> str:
+        return trouble(self.row, payload=self.payload)
 
     @property
     def words(self) -> str:

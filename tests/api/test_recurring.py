@@ -92,6 +92,16 @@ def test_sensitive_arguments_are_masked_and_a_mask_that_comes_back_changes_nothi
     assert (code, problem["errors"][0]["field"]) == (400, "args[0]")
 
 
+def test_what_broke_it_is_told_without_what_may_quote_arguments(root: Caller, caller: AsUser) -> None:
+    root("post", "recurring-jobs/", TERMS)
+    viewer = caller("view_recurringjob")
+    RecurringJob.objects.update(error="ValueError: customer 4711")
+    assert root.get("recurring-jobs/JOB001/")["error"] == "ValueError: customer 4711"
+    assert viewer.get("recurring-jobs/JOB001/")["error"] == "ValueError"
+    RecurringJob.objects.update(error="CronError: hour: '99' is too large")
+    assert viewer.get("recurring-jobs/JOB001/")["error"] == "CronError: hour: '99' is too large"
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -200,6 +200,18 @@ def test_arguments_are_for_those_who_may_see_payloads(as_user: AsUser) -> None:
     assert "secret-7" in text_of(entitled.get(PAGE))
 
 
+def test_what_broke_it_is_told_without_what_may_quote_arguments(as_root: Client, as_user: AsUser) -> None:
+    RecurringJob.objects.add_or_update("signs", signs_in, cron="@daily", args=[1, "open sesame"])
+    RecurringJob.objects.update(error="ValueError: customer 4711 has no open sesame")
+    viewer = as_user("view_recurringjob")
+    for page in (LIST, f"{LIST}signs/change/"):
+        assert f"customer 4711 has no {HIDDEN}" in text_of(as_root.get(page))
+        assert "ValueError" in (shown := text_of(viewer.get(page)))
+        assert "4711" not in shown
+    RecurringJob.objects.update(error="CronError: hour: '99' is too large")
+    assert "is too large" in text_of(viewer.get(LIST))
+
+
 def test_sensitive_arguments_are_shown_to_nobody_and_survive_a_change(as_root: Client, as_user: AsUser) -> None:
     RecurringJob.objects.add_or_update("signs", signs_in, cron="@daily", args=[1, "open sesame"], kwargs={"pin": 4711})
     page = f"{LIST}signs/change/"
