@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.db import connection
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from django_jobs import Batch, execution
@@ -54,6 +55,15 @@ def test_the_jobs_of_a_batch_are_listed(as_user: AsUser) -> None:
     shown = as_user("view_job").get(f"/admin/django_jobs/job/?batch={batch.pk}").content.decode()
     assert "tests.succeeds" in shown
     assert f"#{Job.objects.latest('pk').pk}" not in shown
+
+
+def test_its_page_leads_to_its_jobs_also_where_numbers_are_grouped(as_user: AsUser) -> None:
+    batch = Batch.start("bulk", [succeeds.bind(1)])
+    batch.pk = 12345
+    batch.save(force_insert=True)
+    with override_settings(LANGUAGE_CODE="de", USE_THOUSAND_SEPARATOR=True):
+        shown = as_user("view_batch", "view_job").get(page(batch)).content.decode()
+    assert 'href="/admin/django_jobs/job/?batch=12345"' in shown
 
 
 def test_a_batch_is_cancelled_by_whoever_may_cancel_jobs(as_user: AsUser) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from django_jobs import JobContext
@@ -85,6 +85,12 @@ def test_the_page_asks_for_what_came_later(as_root: Client, job: Job) -> None:
     ended = live(as_root, job, after=3)
     assert (ended["lines"], ended["over"], ended["state"]) == ([], True, "succeeded")
     assert ended["stamp"] != first["stamp"]
+
+
+def test_the_page_asks_so_also_where_numbers_are_grouped(as_root: Client, job: Job) -> None:
+    ConsoleLine.objects.filter(job=job.pk, number=2).update(number=4321)
+    with override_settings(LANGUAGE_CODE="de", USE_THOUSAND_SEPARATOR=True):
+        assert 'data-after="4321"' in page(as_root, job)
 
 
 def test_a_cancelled_job_is_followed_until_it_has_stopped(as_root: Client, job: Job) -> None:
