@@ -34,8 +34,8 @@ class Timetable:
 
     def next(self, after: datetime) -> datetime | None:
         """The first tick later than that; None where there is none any more."""
-        if self.starts_at is not None:
-            after = max(after, self.starts_at - MOMENT)
+        if self.starts_at is not None and self.starts_at > after:
+            after = self.starts_at - MOMENT
         tick = _next(self.cron, self.time_zone, self.match_both_days, after.astimezone(UTC))
         return None if tick is None or (self.ends_at is not None and tick > self.ends_at) else tick
 

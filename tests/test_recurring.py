@@ -37,6 +37,10 @@ def own_declarations(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(declarations, "_known", {})
 
 
+def test_a_schedule_may_begin_with_the_first_of_all_days() -> None:
+    assert len(add(starts_at=datetime(1, 1, 1, tzinfo=UTC)).next_runs(5)) == 5
+
+
 @pytest.mark.parametrize(
     ("field", "terms"),
     [
