@@ -74,7 +74,7 @@ class JobAdmin(LiveAdmin, JobColumns, ManyActions):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        if not all(number.isdecimal() for number in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+        if not all(one.isdecimal() and len(one) < 19 for one in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise BadRequest("A selected job has no number")
         if request.method == "POST" and request.POST.get("scope") == ALL:
             return self.act_on_all(request)

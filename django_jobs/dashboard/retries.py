@@ -81,7 +81,7 @@ class RetryAdmin(OfJobs):
         return [url for url in super().get_urls() if (url.name or "").endswith("_changelist")]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        if not all(number.isdecimal() for number in request.POST.getlist(ACTION_CHECKBOX_NAME)):
+        if not all(one.isdecimal() and len(one) < 19 for one in request.POST.getlist(ACTION_CHECKBOX_NAME)):
             raise BadRequest("A selected job has no number")
         return super().changelist_view(request, {"title": _("Retries"), **(extra_context or {})})
 

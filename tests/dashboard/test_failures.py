@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 FAILURES = "/admin/django_jobs/failure/"
 RETRIES = "/admin/django_jobs/waitingretry/"
+JOBS = "/admin/django_jobs/job/"
 
 
 def run(job: Job) -> Job:
@@ -235,10 +236,12 @@ def test_each_action_on_retries_takes_its_permission(as_user: AsUser, action: st
     assert LogEntry.objects.count() == 1
 
 
-def test_nonsense_is_refused(as_root: Client) -> None:
+@pytest.mark.parametrize(("address", "action"), [(RETRIES, "retry_now"), (JOBS, "requeue_selected")])
+@pytest.mark.parametrize("number", ["x", "9" * 30])
+def test_nonsense_is_refused(as_root: Client, address: str, action: str, number: str) -> None:
     retrying()
-    chosen = {"action": "retry_now", "index": 0, "_selected_action": ["x"]}
-    assert as_root.post(RETRIES, chosen).status_code == 400
+    chosen = {"action": action, "index": 0, "_selected_action": [number]}
+    assert as_root.post(address, chosen).status_code == 400
 
 
 def test_a_million_scheduled_jobs_are_not_searched_for_retries() -> None:
