@@ -22,7 +22,24 @@ LONGEST = 10 * 365 * 86400
 FIELDS = {"run_after": "delay"}
 
 
-class Arguments(forms.JSONField):
+class Json(forms.JSONField):
+    """JSON. What somebody typed stays as it is."""
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        return data
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if isinstance(value, str | None) else super().prepare_value(value)
+
+    def to_python(self, value: Any) -> Any:
+        """Django lets through what Python raises for numbers of thousands of digits, and for as many brackets."""
+        try:
+            return super().to_python(value)
+        except (ValueError, RecursionError):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid") from None
+
+
+class Arguments(Json):
     """JSON of one kind, written over several lines."""
 
     widget = AdminTextareaWidget
@@ -31,10 +48,6 @@ class Arguments(forms.JSONField):
         super().__init__(required=False, **options)
         self._kind = kind
         self._message = message
-
-    def bound_data(self, data: Any, initial: Any) -> Any:
-        """What somebody typed stays as it is."""
-        return data
 
     def prepare_value(self, value: Any) -> Any:
         return value if isinstance(value, str | None) else json.dumps(value, indent=2, ensure_ascii=False)

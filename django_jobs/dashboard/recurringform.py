@@ -19,6 +19,7 @@ from ..models import RecurringJob
 from ..registry import registry
 from ..terms import TERMS, checked, read_cron
 from ..timetable import Timetable
+from .againform import Json
 
 if TYPE_CHECKING:
     ModelForm = forms.ModelForm[RecurringJob]
@@ -54,8 +55,8 @@ class RecurringForm(ModelForm):
 
     job_type = forms.ChoiceField(label=_("Job type"))
     queue = forms.ChoiceField(label=_("Queue"), required=False)
-    args = forms.JSONField(label=_("Arguments"), required=False, initial=list, help_text=_("A JSON list."))
-    kwargs = forms.JSONField(
+    args = Json(label=_("Arguments"), required=False, initial=list, help_text=_("A JSON list."))
+    kwargs = Json(
         label=_("Keyword arguments"), required=False, initial=dict, help_text=_("A JSON object: arguments by name.")
     )
     starts_at = forms.SplitDateTimeField(label=_("Not before"), required=False, widget=Moment(_("Not before")))

@@ -80,6 +80,8 @@ def test_a_job_of_any_state_can_be_enqueued_again(as_root: Client, state: str) -
     ("changes", "field", "told"),
     [
         ({"args": "{"}, "args", "valid JSON"),
+        ({"args": f"[{'9' * 5000}]"}, "args", "valid JSON"),
+        ({"args": "[" * 5000}, "args", "valid JSON"),
         ({"args": '{"a": 1}'}, "args", "JSON list"),
         ({"args": "[1, 2, 3]", "kwargs": ""}, "args", "too many positional arguments"),
         ({"args": "[]", "kwargs": ""}, "args", "missing a required argument"),
