@@ -82,9 +82,12 @@ def server_died(row: Server) -> None:
 
 
 def _is_over(alert: Alert, now: datetime) -> bool:
-    if alert.kind == Alert.Kind.SERVER:
-        return monitoring.live_servers().filter(application=alert.application, started_at__gt=alert.since).exists()
-    return now - alert.seen_at >= CALM
+    """A dead server whose place nobody takes was retired: that is over, too, one day."""
+    if alert.kind != Alert.Kind.SERVER:
+        return now - alert.seen_at >= CALM
+    if now - alert.since >= Alert.KEPT:
+        return True
+    return monitoring.live_servers().filter(application=alert.application, started_at__gt=alert.since).exists()
 
 
 def _end(alert: Alert, now: datetime) -> None:

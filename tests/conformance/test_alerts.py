@@ -249,6 +249,17 @@ def test_a_dead_server_is_over_when_another_took_its_place_before_it_was_declare
     assert told == [("raised", "Server s"), ("over", "Server s")]
 
 
+def test_a_dead_server_whose_place_nobody_takes_is_over_one_day(server: Server, told: list[tuple[str, str]]) -> None:
+    died, watch = clock.now(), alerts.Watch()
+    alerts.server_died(Server(name="retired", kind="supervisor", application="retired", heartbeat_at=died))
+    later(29 * 86400)
+    rounds(watch)
+    assert told == [("raised", "Server retired")]
+    later(2 * 86400)
+    rounds(watch)
+    assert told == [("raised", "Server retired"), ("over", "Server retired")]
+
+
 def test_what_has_been_over_for_long_is_deleted(server: Server) -> None:
     adds.enqueue(1, 1)
     watch = alerts.Watch()
