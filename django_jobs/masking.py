@@ -55,13 +55,19 @@ class Mask:
         masked: dict[str, Any] = self.value(self._load().kwargs)
         return masked
 
-    def restored(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+    def restored(self, args: Any, kwargs: Any, job_type: str | None = None) -> tuple[Any, Any]:
         """Arguments that somebody gives who was shown the masked ones: the mask stands for what it hides.
 
-        Raises InvalidJob where the mask stands at a place of its own.
+        Raises InvalidJob where the mask stands at a place of its own, or before another job type, which may hide less.
         """
         job = self._load()
+        if job_type is not None and not self._is_of(job_type):
+            return _without_mask(args, "args"), _without_mask(kwargs, "kwargs")
         return _restored(args, self.args, job.args, "args"), _restored(kwargs, self.kwargs, job.kwargs, "kwargs")
+
+    def _is_of(self, job_type: str) -> bool:
+        """Whether that is the job's type, by whatever name."""
+        return job_type == self.job.job_type or (self._type is not None and registry.find(job_type) is self._type)
 
     @property
     def call(self) -> str:
@@ -149,7 +155,10 @@ def _without_mask(given: Any, where: str) -> Any:
         case list():
             return [_without_mask(part, f"{where}[{at}]") for at, part in enumerate(given)]
         case str() if HIDDEN in given:
-            raise InvalidJob(where, f"{HIDDEN} stands for a value that is not shown; it can only stay where it was")
+            raise InvalidJob(
+                where,
+                f"{HIDDEN} stands for a value that is not shown; it can only stay where it was, of the same job type",
+            )
     return given
 
 

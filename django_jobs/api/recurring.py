@@ -148,7 +148,7 @@ class RecurringJobs(View):
         if not self.request.user.has_perm(self.needs["partial_update" if known else "create"]):
             self.permission_denied(self.request)
         if known:
-            terms = _unmasked(known, terms)
+            terms = _unmasked(known, {"args": [], "kwargs": {}, **terms})
         job_type = terms.pop("job_type")
         given = {**terms, "source": RecurringJob.Source.API, "by": self.request.user}
         with acting(self.request) as tell:
@@ -238,5 +238,6 @@ def _same_id(pk: str, given: dict[str, Any]) -> None:
 def _unmasked(row: RecurringJob, terms: dict[str, Any]) -> dict[str, Any]:
     """The terms as they are to be stored: a mask that came back with what was read stands for what is stored."""
     mask = Mask(row)
-    args, kwargs = mask.restored(terms.get("args", mask.args), terms.get("kwargs", mask.kwargs))
+    given = terms.get("args", mask.args), terms.get("kwargs", mask.kwargs)
+    args, kwargs = mask.restored(*given, terms.get("job_type"))
     return {**terms, **{name: value for name, value in (("args", args), ("kwargs", kwargs)) if name in terms}}

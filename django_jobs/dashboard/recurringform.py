@@ -111,8 +111,13 @@ class RecurringForm(ModelForm):
 
     def _unmask(self, data: dict[str, Any]) -> None:
         """Put what is stored where the mask was left. Raises InvalidJob where it stands elsewhere."""
-        if "args" in data and not self.instance._state.adding:
-            data["args"], data["kwargs"] = Mask(self.instance).restored(data["args"], data["kwargs"])
+        if self.instance._state.adding:
+            return
+        mask = Mask(self.instance)
+        given = data.get("args", mask.args), data.get("kwargs", mask.kwargs)
+        args, kwargs = mask.restored(*given, data["job_type"])
+        if "args" in data:
+            data.update(args=args, kwargs=kwargs)
 
     def terms(self) -> dict[str, Any]:
         """The terms that the fields give; those that are not shown stay as they are."""

@@ -102,6 +102,19 @@ def test_what_broke_it_is_told_without_what_may_quote_arguments(root: Caller, ca
     assert viewer.get("recurring-jobs/JOB001/")["error"] == "CronError: hour: '99' is too large"
 
 
+def test_what_one_job_type_hides_is_not_handed_to_another(root: Caller) -> None:
+    root("post", "recurring-jobs/", {**TERMS, "id": "signs", "job_type": "tests.signs_in", "args": [1, "open sesame"]})
+    for method, given in {
+        "patch": {"job_type": "tests.says"},
+        "put": {"job_type": "tests.says", "args": [1, HIDDEN], "cron": "@daily"},
+    }.items():
+        code, problem = root(method, "recurring-jobs/signs/", given)
+        assert (code, problem["errors"][0]["field"]) == (400, "args[1]")
+    assert RecurringJob.objects.get(pk="signs").job_type == "tests.signs_in"
+    assert root("patch", "recurring-jobs/signs/", {"job_type": "tests.says", "args": ["x"]})[1]["args"] == ["x"]
+    assert root("put", "recurring-jobs/signs/", {"job_type": "tests.succeeds", "cron": "@daily"})[1]["args"] == []
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [

@@ -232,7 +232,11 @@ def test_sensitive_arguments_are_shown_to_nobody_and_survive_a_change(as_root: C
     assert (fresh("signs").args, fresh("signs").kwargs) == ([2, "open sesame"], {"pin": 4711})
     refused = as_root.post(page, {**form, "args": json.dumps([HIDDEN, 2])})
     assert "stands for a value that is not shown" in text_of(refused)
+    for type_name in ("tests.says", "tests.succeeds"):
+        refused = as_root.post(page, {**form, "job_type": type_name})
+        assert "stands for a value that is not shown" in text_of(refused)
     assert fresh("signs").args == [2, "open sesame"]
+    assert fresh("signs").job_type == "tests.signs_in"
 
 
 def test_runs_are_for_those_who_may_see_jobs(as_user: AsUser) -> None:
