@@ -99,7 +99,8 @@ class RecurringJobs(View):
     pagination_class = NamedPages
     lookup_value_regex = r"[^/\x00]{1,200}"
     needs: ClassVar[dict[str, str]] = {
-        **dict.fromkeys(["list", "retrieve", "runs", "next_runs"], "django_jobs.view_recurringjob"),
+        **dict.fromkeys(["list", "retrieve", "next_runs"], "django_jobs.view_recurringjob"),
+        "runs": "django_jobs.view_job",
         "create": "django_jobs.add_recurringjob",
         **dict.fromkeys(["update", "partial_update", "enable", "disable"], "django_jobs.change_recurringjob"),
         "destroy": "django_jobs.delete_recurringjob",

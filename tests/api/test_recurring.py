@@ -115,6 +115,12 @@ def test_what_one_job_type_hides_is_not_handed_to_another(root: Caller) -> None:
     assert root("put", "recurring-jobs/signs/", {"job_type": "tests.succeeds", "cron": "@daily"})[1]["args"] == []
 
 
+def test_its_runs_are_for_those_who_may_see_jobs(root: Caller, caller: AsUser) -> None:
+    root("post", "recurring-jobs/", TERMS)
+    assert caller("view_recurringjob")("get", "recurring-jobs/JOB001/runs/")[0] == 403
+    assert caller("view_job").get("recurring-jobs/JOB001/runs/")["results"] == []
+
+
 @pytest.mark.parametrize(
     ("change", "named"),
     [
