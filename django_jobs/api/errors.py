@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from ..exceptions import CronError, DuplicateJob, EnqueueCancelled, FilterFailed, InvalidJob, UnknownRecurringJob
+from ..models import Job
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -76,7 +77,9 @@ def _known(error: Exception) -> exceptions.APIException | None:
     match error:
         case exceptions.APIException():
             return error
-        case DuplicateJob() | EnqueueCancelled():
+        case DuplicateJob():
+            return Conflict(_taken(error.job))
+        case EnqueueCancelled():
             return Conflict(str(error))
         case FilterFailed():
             return Conflict(f"{error.reason}; nothing was changed.")
@@ -91,6 +94,13 @@ def _known(error: Exception) -> exceptions.APIException | None:
         case PermissionDenied():
             return exceptions.PermissionDenied()
     return None
+
+
+def _taken(holder: Job | None) -> str:
+    """Who has the unique key. Keys are made of arguments, which not everybody may see."""
+    if holder is None:
+        return "Another call of the same set has its unique key."
+    return f"Job {holder.pk} has its unique key and is {holder.state}."
 
 
 def _problem(error: exceptions.APIException) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.utils import translation
 from django_jobs.masking import HIDDEN
 from django_jobs.models import Job, RecurringJob
 from tests.api.conftest import AsUser, Caller
+from tests.app.limited import refuses_twins
 
 pytestmark = pytest.mark.django_db
 
@@ -119,6 +120,13 @@ def test_its_runs_are_for_those_who_may_see_jobs(root: Caller, caller: AsUser) -
     root("post", "recurring-jobs/", TERMS)
     assert caller("view_recurringjob")("get", "recurring-jobs/JOB001/runs/")[0] == 403
     assert caller("view_job").get("recurring-jobs/JOB001/runs/")["results"] == []
+
+
+def test_a_key_that_is_taken_is_not_told(root: Caller, caller: AsUser) -> None:
+    RecurringJob.objects.add_or_update("twins", refuses_twins, cron="@daily", args=["secret"])
+    _, first = root("post", "recurring-jobs/twins/trigger/")
+    code, told = caller("trigger_recurringjob")("post", "recurring-jobs/twins/trigger/")
+    assert (code, told["detail"]) == (409, f"Job {first['id']} has its unique key and is enqueued.")
 
 
 @pytest.mark.parametrize(
