@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.http import Http404
@@ -22,6 +23,7 @@ from .pagination import NamedPages, WindowedPages
 from .permissions import sees_payload
 from .schema import READ, WRITE, operation
 from .serializers import (
+    LONGEST,
     JobSerializer,
     ListArguments,
     ListPayload,
@@ -34,12 +36,20 @@ from .serializers import (
 )
 
 
+class Span(serializers.FloatField):
+    """A span of time in seconds."""
+
+    def to_representation(self, value: timedelta) -> float:
+        return value.total_seconds()
+
+
 class RecurringSerializer(Row):
     """A call and its timetable. `args` and `kwargs` are null for those who may not see payloads."""
 
     args = ListPayload()
     kwargs = ObjectPayload()
-    error = serializers.SerializerMethodField()
+    expires = Span(allow_null=True, help_text="Seconds after its time; a run does not start later.")
+    error = serializers.SerializerMethodField(help_text="Why it is broken; empty where it is not.")
     orphaned = serializers.BooleanField(help_text="Its declaration vanished from the code: it does not run.")
     words = serializers.CharField(help_text="The expression in words of the language asked for; empty if it is broken.")
     last_job = serializers.IntegerField(source="last_job_id", allow_null=True)
@@ -48,7 +58,18 @@ class RecurringSerializer(Row):
         model = RecurringJob
         fields = [
             *("id", "description", "job_type", "args", "kwargs", "cron", "words", "time_zone", "match_both_days"),
-            *("queue", "priority", "misfire", "overlap", "starts_at", "ends_at", "jitter", "enabled", "next_run"),
+            *(
+                "queue",
+                "priority",
+                "expires",
+                "misfire",
+                "overlap",
+                "starts_at",
+                "ends_at",
+                "jitter",
+                "enabled",
+                "next_run",
+            ),
             *("last_run", "last_job", "error", "orphaned", "source", "application", "created_at", "changed_at"),
             "changed_by",
         ]
@@ -71,6 +92,13 @@ class TermsSerializer(Strict):
         max_length=100, required=False, allow_null=True, help_text="null is the job type's own."
     )
     priority = serializers.IntegerField(min_value=-100, max_value=100, required=False)
+    expires = serializers.FloatField(
+        min_value=0.001,
+        max_value=LONGEST,
+        required=False,
+        allow_null=True,
+        help_text="Seconds after its time; a run does not start later. null is the job type's own.",
+    )
     match_both_days = serializers.BooleanField(required=False, help_text="Day of month and of week must both match.")
     misfire = serializers.ChoiceField(choices=RecurringJob.Misfire.choices, required=False)
     overlap = serializers.ChoiceField(choices=RecurringJob.Overlap.choices, required=False)

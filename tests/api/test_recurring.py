@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -67,13 +68,24 @@ def test_what_was_read_may_be_written_back(root: Caller, caller: AsUser) -> None
     root("post", "recurring-jobs/", TERMS)
     told = root.get("recurring-jobs/JOB001/")
     names = ["id", "description", "job_type", "args", "kwargs", "cron", "time_zone", "queue", "misfire", "overlap"]
-    same = {name: told[name] for name in [*names, "enabled"]}
+    same = {name: told[name] for name in [*names, "enabled", "expires"]}
     for method in ("put", "patch"):
         code, now = root(method, "recurring-jobs/JOB001/", same)
         assert (code, {name: now[name] for name in same}) == (200, same)
         code, problem = root(method, "recurring-jobs/JOB001/", {**same, "id": "other"})
         assert (code, problem["errors"][0]["field"]) == (400, "id")
     assert root("patch", "recurring-jobs/JOB001/", {"queue": None})[1]["queue"] == "default"
+
+
+def test_when_its_runs_expire_is_told_and_kept(root: Caller) -> None:
+    RecurringJob.objects.add_or_update("late", "tests.adds", cron="@daily", args=[1, 2], expires=timedelta(minutes=90))
+    assert root.get("recurring-jobs/late/")["expires"] == 5400
+    terms = {name: value for name, value in TERMS.items() if name != "id"}
+    assert root("put", "recurring-jobs/late/", {**terms, "expires": 5400})[1]["expires"] == 5400
+    assert root("patch", "recurring-jobs/late/", {"expires": 0.5})[1]["expires"] == 0.5
+    assert RecurringJob.objects.get(pk="late").expires == timedelta(seconds=0.5)
+    assert root("patch", "recurring-jobs/late/", {"expires": None})[1]["expires"] is None
+    assert root("post", "recurring-jobs/", TERMS)[1]["expires"] is None
 
 
 def test_sensitive_arguments_are_masked_and_a_mask_that_comes_back_changes_nothing(root: Caller) -> None:
@@ -142,6 +154,7 @@ def test_a_key_that_is_taken_is_not_told(root: Caller, caller: AsUser) -> None:
         ({"misfire": "never"}, "misfire"),
         ({"overlap": "maybe"}, "overlap"),
         ({"jitter": -1}, "jitter"),
+        ({"expires": 0}, "expires"),
         ({"id": "a/b"}, "id"),
         ({"id": ""}, "id"),
         ({"queue": "nowhere"}, "queue"),
