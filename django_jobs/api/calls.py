@@ -16,7 +16,7 @@ from ..client import Options
 from ..conf import settings
 from ..exceptions import InvalidJob
 from ..models import Batch, Job, JobDependency
-from .serializers import LONGEST, ListArguments, Moment, ObjectArguments, Strict
+from .serializers import LONGEST, Choice, ListArguments, Moment, ObjectArguments, Seconds, Strict
 
 AS_GIVEN = ("queue", "priority", "run_after", "tags", "headers", "on", "unique_key", "on_duplicate", "concurrency_key")
 SPANS = {"delay": "run_after", "expires": "expires", "unique_for": "unique_for"}
@@ -29,8 +29,8 @@ class OptionsSerializer(Strict):
     queue = serializers.CharField(required=False, max_length=100)
     priority = serializers.IntegerField(required=False, min_value=-100, max_value=100)
     run_after = Moment(required=False, help_text="When it is due; the past means at once.")
-    delay = serializers.FloatField(required=False, min_value=0, max_value=LONGEST, help_text="Seconds from now.")
-    expires = serializers.FloatField(
+    delay = Seconds(required=False, min_value=0, max_value=LONGEST, help_text="Seconds from now.")
+    expires = Seconds(
         required=False, min_value=0, max_value=LONGEST, help_text="Seconds after it is due; it does not start later."
     )
     tags = serializers.ListField(child=serializers.CharField(max_length=100), required=False, max_length=50)
@@ -47,16 +47,16 @@ class OptionsSerializer(Strict):
         max_length=100,
         help_text="Ids of batches to wait for.",
     )
-    on = serializers.ChoiceField(
+    on = Choice(
         choices=JobDependency.On.values, required=False, help_text="How these must have ended; else it is deleted."
     )
     unique_key = serializers.CharField(
         max_length=200, required=False, help_text="No second job of the type has it until this one has ended."
     )
-    unique_for = serializers.FloatField(
+    unique_for = Seconds(
         required=False, min_value=0.001, max_value=LONGEST, help_text="Seconds for which the key is held at least."
     )
-    on_duplicate = serializers.ChoiceField(
+    on_duplicate = Choice(
         choices=["return", "raise"], required=False, help_text="Where the key is taken: answer that job, or 409."
     )
     concurrency_key = serializers.CharField(

@@ -145,7 +145,7 @@ def _wanted(request: Request) -> Wanted:
     given = {name: request.query_params.get(name, "") for name in LIMITS}
     for name, text in given.items():
         if len(text) > LIMITS[name] or "\0" in text:
-            raise ValidationError({name: [f"has at most {LIMITS[name]} characters"]})
+            raise ValidationError({name: [f"has at most {LIMITS[name]} characters, and no NUL"]})
     job, state = given.pop("job"), given.pop("state")
     if job and not (job.isascii() and job.isdecimal() and int(job)):
         raise ValidationError({"job": [f"is {job!r}; give its id"]})
@@ -156,8 +156,9 @@ def _wanted(request: Request) -> Wanted:
 
 
 def _place(request: Request) -> Place | None:
-    text = request.headers.get("Last-Event-ID") or request.query_params.get("after", "")
+    told = request.headers.get("Last-Event-ID")
+    text = told or request.query_params.get("after", "")
     try:
         return Place.parse(text) if text else None
     except ValueError as error:
-        raise ValidationError({"after": [str(error)]}) from None
+        raise ValidationError({"Last-Event-ID" if told else "after": [str(error)]}) from None

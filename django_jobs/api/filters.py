@@ -49,7 +49,11 @@ def _pair(field: str, text: str) -> tuple[str, str]:
 class JobFilters(FilterSet):
     """Conditions are joined by "and"."""
 
-    state = StateFilter(choices=[(name, name) for name in states.ALL], help_text="A state, or several with commas.")
+    state = StateFilter(
+        choices=[(name, name) for name in states.ALL],
+        error_messages={"invalid_choice": f"is '%(value)s'; give {', '.join(states.ALL)}"},
+        help_text="A state, or several with commas.",
+    )
     job_type = filters.CharFilter(help_text="Name of the job type, in full.", max_length=200)
     queue = filters.CharFilter(help_text="Name of the queue.", max_length=100)
     user = filters.CharFilter(field_name="created_by_name", help_text="User name of who created it.", max_length=150)

@@ -17,7 +17,7 @@ from ..models import Queue
 from .acting import acting, told
 from .base import View
 from .schema import READ, WRITE, operation
-from .serializers import LONGEST, Moment, Strict, checked
+from .serializers import LONGEST, Moment, Seconds, Strict, checked
 
 
 class QueueSerializer(serializers.Serializer[Any]):
@@ -32,7 +32,12 @@ class QueueSerializer(serializers.Serializer[Any]):
 
 class PauseSerializer(Strict):
     until = Moment(required=False, help_text="When the pause ends by itself.")
-    seconds = serializers.FloatField(required=False, min_value=0, max_value=LONGEST, help_text="The same, from now.")
+    seconds = Seconds(required=False, min_value=0, max_value=LONGEST, help_text="The same, from now.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if len(attrs) > 1:
+            raise serializers.ValidationError({"seconds": ["is given together with until; give one of them"]})
+        return attrs
 
 
 class PurgedSerializer(serializers.Serializer[Any]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.http import Http404
@@ -24,6 +23,7 @@ from .permissions import sees_payload
 from .schema import READ, WRITE, operation
 from .serializers import (
     LONGEST,
+    Choice,
     JobSerializer,
     ListArguments,
     ListPayload,
@@ -31,16 +31,10 @@ from .serializers import (
     ObjectArguments,
     ObjectPayload,
     Row,
+    Seconds,
     Strict,
     checked,
 )
-
-
-class Span(serializers.FloatField):
-    """A span of time in seconds."""
-
-    def to_representation(self, value: timedelta) -> float:
-        return value.total_seconds()
 
 
 class RecurringSerializer(Row):
@@ -48,7 +42,7 @@ class RecurringSerializer(Row):
 
     args = ListPayload()
     kwargs = ObjectPayload()
-    expires = Span(allow_null=True, help_text="Seconds after its time; a run does not start later.")
+    expires = Seconds(allow_null=True, help_text="Seconds after its time; a run does not start later.")
     error = serializers.SerializerMethodField(help_text="Why it is broken; empty where it is not.")
     orphaned = serializers.BooleanField(help_text="Its declaration vanished from the code: it does not run.")
     words = serializers.CharField(help_text="The expression in words of the language asked for; empty if it is broken.")
@@ -92,7 +86,7 @@ class TermsSerializer(Strict):
         max_length=100, required=False, allow_null=True, help_text="null is the job type's own."
     )
     priority = serializers.IntegerField(min_value=-100, max_value=100, required=False)
-    expires = serializers.FloatField(
+    expires = Seconds(
         min_value=0.001,
         max_value=LONGEST,
         required=False,
@@ -100,8 +94,8 @@ class TermsSerializer(Strict):
         help_text="Seconds after its time; a run does not start later. null is the job type's own.",
     )
     match_both_days = serializers.BooleanField(required=False, help_text="Day of month and of week must both match.")
-    misfire = serializers.ChoiceField(choices=RecurringJob.Misfire.choices, required=False)
-    overlap = serializers.ChoiceField(choices=RecurringJob.Overlap.choices, required=False)
+    misfire = Choice(choices=RecurringJob.Misfire.choices, required=False)
+    overlap = Choice(choices=RecurringJob.Overlap.choices, required=False)
     starts_at = Moment(required=False, allow_null=True)
     ends_at = Moment(required=False, allow_null=True)
     jitter = serializers.IntegerField(min_value=0, max_value=86_400, required=False, help_text="Seconds at most.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from django.db import models
 from django.utils.timezone import is_aware
@@ -182,12 +182,31 @@ class ListArguments(serializers.JSONField):
 
 @extend_schema_field({"type": "object", "additionalProperties": {}, "default": {}})
 class ObjectArguments(serializers.JSONField):
-    default_error_messages = {"not_an_object": "is no object; keyword arguments are a JSON object"}
+    default_error_messages = {"not_an_object": "is no JSON object"}
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, dict):
             self.fail("not_an_object")
         return data
+
+
+class Seconds(serializers.FloatField):
+    """A span of time; to Python, true would be a number."""
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool):
+            self.fail("invalid")
+        return float(super().to_internal_value(data))
+
+    def to_representation(self, value: Any) -> Any:
+        return value.total_seconds()
+
+
+class Choice(serializers.ChoiceField):
+    default_error_messages = {"invalid_choice": "is {input!r:.100}; give {choices}"}
+
+    def fail(self, key: str, **facts: Any) -> NoReturn:
+        super().fail(key, choices=", ".join(map(str, self.choices)), **facts)
 
 
 class CancelSerializer(Strict):
@@ -198,7 +217,7 @@ class RescheduleSerializer(Strict):
     """When to run it: one of the two."""
 
     when = Moment(required=False, help_text="The past means at once.")
-    delay = serializers.FloatField(required=False, min_value=0, max_value=LONGEST, help_text="Seconds from now.")
+    delay = Seconds(required=False, min_value=0, max_value=LONGEST, help_text="Seconds from now.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if len(attrs) != 1:

@@ -97,6 +97,11 @@ def test_what_cannot_be_is_refused_by_its_name(root: Caller, query: str) -> None
     assert root.client.get(f"/api/events/?{query}", headers=SSE).status_code == 400
 
 
+def test_a_place_that_nobody_has_named_is_refused_by_where_it_stood(root: Caller) -> None:
+    code, told = root("get", "events/", **{"Last-Event-ID": "x"})
+    assert (code, told["errors"][0]["field"]) == (400, "Last-Event-ID")
+
+
 def test_a_stream_tells_as_it_happens(root: Caller) -> None:
     reader = Reader(root.client, "?state=succeeded")
     job, other = succeeds.enqueue(), succeeds.enqueue()

@@ -71,6 +71,7 @@ def test_a_delay_makes_it_scheduled(root: Caller) -> None:
         ({"job_type": "tests.succeeds", "run_after": "tomorrow"}, "run_after"),
         ({"job_type": "tests.succeeds", "delay": 1, "run_after": "2030-01-01T00:00:00Z"}, "delay"),
         ({"job_type": "tests.succeeds", "delay": -1}, "delay"),
+        ({"job_type": "tests.succeeds", "delay": True}, "delay"),
         ({"job_type": "tests.succeeds", "delays": 5}, "delays"),
         ({"job_type": "tests.adds", "args": [1, "\x00"]}, "args[1]"),
     ],
@@ -86,6 +87,24 @@ def test_a_body_that_is_no_object_is_refused(root: Caller, text: str) -> None:
     answer = root.client.post("/api/jobs/", text, content_type="application/json")
     assert answer.status_code == 400
     assert json.loads(answer.content)["status"] == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "named", "expected"),
+    [
+        ("get", "jobs/?state=failed,gone", None, "state", "is 'gone'; give scheduled, awaiting,"),
+        ("post", "jobs/", {**JOB, "after": [1], "on": "never"}, "on", "is 'never'; give succeeded, any, deleted"),
+        ("post", "jobs/", {**JOB, "on_duplicate": [1]}, "on_duplicate", "is [1]; give return, raise"),
+        ("post", "jobs/", {**JOB, "headers": []}, "headers", "is no JSON object"),
+        ("post", "queues/default/pause/", {"seconds": 9, "until": "2030-01-01T00:00:00Z"}, "seconds", "one of them"),
+    ],
+)
+def test_an_error_says_what_was_expected(
+    root: Caller, method: str, path: str, body: Any, named: str, expected: str
+) -> None:
+    code, told = root(method, path, body)
+    assert (code, field(told)) == (400, named)
+    assert expected in told["errors"][0]["message"]
 
 
 def test_a_body_that_is_too_large_is_not_read(root: Caller, settings: Any) -> None:
