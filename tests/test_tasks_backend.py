@@ -18,8 +18,9 @@ from django.core.checks import run_checks
 from django.db import connection, transaction
 from django.test import TransactionTestCase, override_settings
 
-from django_jobs import clock, execution, monitoring, queues
+from django_jobs import client, clock, execution, monitoring, queues
 from django_jobs.console import outbox
+from django_jobs.creation import Options
 from django_jobs.exceptions import InvalidJob, JobCancelled
 from django_jobs.models import Job, RecurringJob
 from django_jobs.registry import registry
@@ -144,6 +145,17 @@ def test_a_job_made_otherwise_is_a_task_all_the_same() -> None:
     drain()
     result = task_backends["default"].get_result(str(job.pk))
     assert (result.return_value, result.backend, result.task) == (5, "default", tasks.succeeds)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"enqueued_at": "now"}, {"enqueued_at": 5}, {"run_after": None}, {"backend": []}, {"backend": None}]
+)
+def test_what_another_wrote_under_the_name_of_tasks_does_no_harm(wrong: dict[str, Any]) -> None:
+    told = {"backend": "default", "enqueued_at": "2030-01-01T00:00:00+00:00", **wrong}
+    options = Options(headers={"django.tasks": told})
+    (job,) = client.enqueue(tasks.succeeds.module_path, [((5,), {})], options)
+    drain()
+    assert task_backends["default"].get_result(str(job.pk)).return_value == 5
 
 
 def test_a_plain_job_is_no_task() -> None:

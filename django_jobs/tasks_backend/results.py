@@ -154,7 +154,15 @@ def _errors(job: Job, history: Iterable[JobState]) -> Iterable[TaskError]:
 def _told(headers: Mapping[str, Any]) -> Mapping[str, str]:
     """What `header` stored; nothing where another wrote under its name."""
     told = headers.get(HEADER)
-    return told if isinstance(told, dict) and {"backend", "enqueued_at"} <= told.keys() else {}
+    return told if isinstance(told, dict) and _is_ours(told) else {}
+
+
+def _is_ours(told: Mapping[str, Any]) -> bool:
+    try:
+        times = [datetime.fromisoformat(told[name]) for name in ("enqueued_at", *told.keys() & {"run_after"})]
+    except (KeyError, TypeError, ValueError):
+        return False
+    return isinstance(told.get("backend"), str) and all(at.tzinfo for at in times)
 
 
 def _moment(told: Mapping[str, str], name: str) -> datetime | None:
