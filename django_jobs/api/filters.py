@@ -98,10 +98,11 @@ class JobFilters(FilterSet):
 
     def searched(self, queryset: QuerySet[Job], name: str, value: str) -> QuerySet[Job]:
         """The jobs that match; the answer of an error names the parameter."""
+        payload = sees_payload(self.request)
         try:
-            asked = search.compile(value, by=self.request.user, payload=sees_payload(self.request), prefix=name)
+            asked = search.compile(value, by=self.request.user, payload=payload, prefix=name)
         except BadSearch as error:
-            if error.hidden:
+            if error.hidden and not payload:
                 raise PermissionDenied(f"{error} (django_jobs.view_payload_job)") from error
             raise ValidationError({name: [str(error)]}) from error
         return asked.narrow(queryset)

@@ -172,6 +172,8 @@ def test_the_list_is_filtered(root: Caller) -> None:
         ("created_after=soon", "created_after"),
         ("batch=x", "batch"),
         ("user=%00", "user"),
+        ("arg=password:x", "arg"),
+        ("q=metadata.api_key:x", "q"),
     ],
 )
 def test_a_filter_that_cannot_be_is_refused(root: Caller, query: str, named: str) -> None:
