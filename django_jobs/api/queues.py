@@ -89,7 +89,7 @@ class Queues(View):
             tell("resume", Queue(name=name))
         return self._told(name)
 
-    @operation({200: PurgedSerializer}, *WRITE, request=None)
+    @operation({200: PurgedSerializer}, *WRITE, 409, request=None)
     @action(detail=True, methods=["post"])
     def purge(self, request: Request, name: str) -> Response:
         """Move every job that waits in it to Deleted."""

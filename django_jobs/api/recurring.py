@@ -178,7 +178,7 @@ class RecurringJobs(View):
             _tell_changes(tell, known, schedules.add_or_update(name, job_type, **given))
         return self._told(name, status.HTTP_200_OK if known else status.HTTP_201_CREATED)
 
-    @operation({204: None}, *WRITE)
+    @operation({204: None}, *WRITE, 409)
     def destroy(self, request: Request, pk: str) -> Response:
         """Remove it. Its jobs stay."""
         row = self._known(pk)
@@ -188,7 +188,7 @@ class RecurringJobs(View):
             tell("delete", row)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @operation({201: JobSerializer}, *WRITE, request=None)
+    @operation({201: JobSerializer}, *WRITE, 409, request=None)
     @action(detail=True, methods=["post"])
     def trigger(self, request: Request, pk: str) -> Response:
         """Enqueue its call now, whatever its timetable says."""

@@ -74,6 +74,22 @@ def test_every_operation_names_its_errors(schema: Any) -> None:
                 assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
 
 
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("post", "/jobs/"),
+        ("post", "/jobs/bulk/"),
+        ("post", "/jobs/{id}/requeue/"),
+        ("delete", "/jobs/{id}/"),
+        ("post", "/queues/{name}/purge/"),
+        ("post", "/recurring-jobs/{id}/trigger/"),
+        ("delete", "/recurring-jobs/{id}/"),
+    ],
+)
+def test_what_a_filter_may_refuse_names_the_conflict(schema: Any, method: str, path: str) -> None:
+    assert "409" in schema["paths"][path][method]["responses"]
+
+
 def test_the_page_uses_files_of_this_site_only(root: Caller) -> None:
     page = root.client.get("/api/docs/")
     text = page.content.decode()
