@@ -66,10 +66,19 @@ class Listener:
             except (RedisError, OSError):
                 time.sleep(min(left, 0.2))
                 return None
-            if message is not None and message["type"] == "message":
+            if message is not None and message["type"] == "message" and (facts := _facts(message["data"])) is not None:
                 kind = message["channel"].decode().removeprefix(CHANNEL)
-                return {**json.loads(message["data"]), "kind": kind}
+                return {**facts, "kind": kind}
         return None
+
+
+def _facts(data: bytes) -> dict[str, Any] | None:
+    """What was published; None where that was no event: whoever uses this Redis can write into its channels."""
+    try:
+        facts = json.loads(data)
+    except ValueError:
+        return None
+    return facts if isinstance(facts, dict) else None
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import pytest
 from redis.client import PubSub
 from redis.exceptions import ConnectionError
 
-from django_jobs import events
+from django_jobs import events, queues
 
 
 @contextmanager
@@ -40,6 +40,14 @@ def test_who_began_to_listen_without_redis_hears_when_it_is_back(monkeypatch: py
         events.publish(kind, ids=[7])
     assert [listener.hear(10), listener.hear(10)] == [{"kind": kind, "ids": [7]} for kind in (here, there)]
     listening.__exit__(None, None, None)
+
+
+def test_what_is_no_event_is_passed_over() -> None:
+    kind = f"kind-{uuid4()}"
+    with events.listen(kind) as listener, queues.line("default").attempt("") as redis:
+        for data in (b"\xff", "no JSON", "[1]", '{"ids": [7]}'):
+            redis.publish(events.CHANNEL + kind, data)
+        assert listener.hear(10) == {"kind": kind, "ids": [7]}
 
 
 def test_redis_is_not_asked_all_the_time_while_it_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
