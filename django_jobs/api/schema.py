@@ -32,8 +32,13 @@ WRITE = (*READ, 413, 415)
 
 
 def operation(answers: dict[Any, Any], *errors: int, **facts: Any) -> Callable[[Any], Any]:
-    """Describe an operation: its good answers, and the errors besides those that all have."""
-    told: dict[Any, Any] = dict(answers)
+    """Describe an operation: its good answers, and the errors besides those that all have.
+
+    All are named with their media type: drf-spectacular looks at the first, by its text, for whether it is a list.
+    """
+    told: dict[Any, Any] = {
+        (one, "application/json") if isinstance(one, int) else one: answer for one, answer in answers.items()
+    }
     for code in errors:
         told[code, MEDIA_TYPE] = OpenApiResponse(ProblemSerializer, TITLES[code])
     describe = extend_schema(responses=told, **facts)

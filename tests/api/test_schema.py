@@ -74,6 +74,12 @@ def test_every_operation_names_its_errors(schema: Any) -> None:
                 assert content["schema"] == {"$ref": "#/components/schemas/Problem"}
 
 
+@pytest.mark.parametrize("path", ["/jobs/", "/batches/{id}/jobs/", "/recurring-jobs/{id}/runs/"])
+def test_what_comes_in_pages_names_how_to_turn_them(schema: Any, path: str) -> None:
+    named = {one["name"] for one in schema["paths"][path]["get"]["parameters"]}
+    assert {"cursor", "page_size", "ordering"} <= named
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
