@@ -99,9 +99,9 @@ def _deep(column: str, path: list[str]) -> Any:
 
 
 def _reachable(key: str) -> str:
-    """PostgreSQL takes no greater number for a place in a list; nothing is there anyway."""
+    """PostgreSQL takes no greater number for a place in a list, SQLite none below 0; nothing is there anyway."""
     try:
-        return key if abs(int(key)) <= FURTHEST else str(FURTHEST)
+        return key if 0 <= int(key) <= FURTHEST else str(FURTHEST)
     except ValueError:
         return key
 
