@@ -12,6 +12,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from ..call import clean_text
 from ..exceptions import CronError, DuplicateJob, EnqueueCancelled, FilterFailed, InvalidJob, UnknownRecurringJob
 from ..models import Job
 
@@ -104,7 +105,7 @@ def _taken(holder: Job | None) -> str:
 
 
 def _problem(error: exceptions.APIException) -> dict[str, Any]:
-    found = list(_fields(error.detail))
+    found = [(clean_text(field), clean_text(message)) for field, message in _fields(error.detail)]
     named = [{"field": field, "message": message} for field, message in found if field]
     general = [message for field, message in found if not field]
     detail = " ".join(general) or "; ".join(f"{part['field']}: {part['message']}" for part in named)

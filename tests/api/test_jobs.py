@@ -74,6 +74,7 @@ def test_a_delay_makes_it_scheduled(root: Caller) -> None:
         ({"job_type": "tests.succeeds", "delay": True}, "delay"),
         ({"job_type": "tests.succeeds", "delays": 5}, "delays"),
         ({"job_type": "tests.adds", "args": [1, "\x00"]}, "args[1]"),
+        ({"job_type": "tests.succeeds", "\ud800": 1}, "?"),
     ],
 )
 def test_what_cannot_be_is_refused_by_its_name(root: Caller, body: dict[str, Any], named: str) -> None:
