@@ -130,6 +130,16 @@ def _end(model: type[Model]) -> Mark:
     return Mark(ids[0] - 1).after(ids, _seconds(), _patience()) if ids else Mark()
 
 
+def within(place: Place) -> Place:
+    """The place, or the end where it lies beyond that: it is of a database that was put back from a copy since."""
+    return Place(_within(JobState, place.states), _within(Job, place.jobs))
+
+
+def _within(model: type[Model], mark: Mark) -> Mark:
+    ids = model._base_manager.using(settings.DATABASE).order_by("-pk").values_list("pk", flat=True)
+    return mark if mark.high <= (ids.first() or 0) else _end(model)
+
+
 def _seconds() -> int:
     return int(clock.now().timestamp())
 

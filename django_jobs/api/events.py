@@ -109,6 +109,7 @@ class Events(View):
         if place is None:
             return Response({"after": str(feed.now()), "more": False, "events": []})
         found, then, more = feed.read(place, limit=PAGE)
+        then = then if found else feed.within(then)
         payload = sees_payload(request)
         told = told_of([event for event in found if event in wanted], payload=payload)
         events = [one.facts(payload=payload) for one in told]

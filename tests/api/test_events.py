@@ -90,6 +90,14 @@ def test_asking_tells_what_happened_since(root: Caller) -> None:
     assert len(root.get(f"events/?after={place}&state=processing,succeeded")["events"]) == 2
 
 
+def test_who_asks_from_beyond_the_end_hears_what_happens_from_now_on(root: Caller) -> None:
+    succeeds.enqueue()
+    told = root.get("events/?after=999999999.999999999")
+    assert (told["events"], told["after"]) == ([], root.get("events/")["after"])
+    job = succeeds.enqueue()
+    assert [one["job"] for one in root.get(f"events/?after={told['after']}")["events"]] == [job.pk]
+
+
 @pytest.mark.parametrize("query", ["after=x", "job=x", "job=0", "state=gone", "job_type=" + "x" * 201, "user=%00"])
 def test_what_cannot_be_is_refused_by_its_name(root: Caller, query: str) -> None:
     code, told = root("get", f"events/?{query}")
