@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from .. import monitoring, schedules
-from ..exceptions import JobsError
+from ..exceptions import DuplicateJob, JobsError
 from ..masking import Mask, trouble
 from ..models import RecurringJob
 from .collisionpage import CollisionPage
@@ -219,6 +219,10 @@ class RecurringJobAdmin(LiveAdmin):
     def _tell(self, request: HttpRequest, verb: Verb, rows: list[RecurringJob]) -> None:
         try:
             done = carry_out(verb, rows, request.user)
+        except DuplicateJob as error:  # keys are made of arguments
+            holder = {"id": error.job.pk if error.job else "?"}
+            self.message_user(request, _("Job #%(id)s has its unique key.") % holder, messages.ERROR)
+            return
         except JobsError as error:
             self.message_user(request, str(error), messages.ERROR)
             return

@@ -14,6 +14,7 @@ from django_jobs import clock
 from django_jobs.masking import HIDDEN
 from django_jobs.models import Job, RecurringJob
 from tests.app.jobs import succeeds
+from tests.app.limited import refuses_twins
 from tests.app.people import signs_in
 from tests.dashboard.conftest import AsUser, claim, finish
 
@@ -152,6 +153,13 @@ def test_verbs_are_done_told_and_logged(as_root: Client) -> None:
     assert as_root.post(verb("explode")).status_code == 404
     assert as_root.get(verb("trigger")).status_code == 405
     assert as_root.post(verb("trigger", "nowhere")).status_code == 302
+
+
+def test_a_key_that_is_taken_is_not_told(as_root: Client) -> None:
+    RecurringJob.objects.add_or_update("twins", refuses_twins, cron="@daily", args=["secret"])
+    as_root.post(verb("trigger", "twins"))
+    said = [str(one) for one in as_root.post(verb("trigger", "twins"), follow=True).context["messages"]]
+    assert said[-1] == f"Job #{Job.objects.get().pk} has its unique key."
 
 
 def test_actions_take_many(as_root: Client) -> None:
