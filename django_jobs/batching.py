@@ -11,10 +11,8 @@ from itertools import groupby
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
 
 from . import clock, context, graph, storing
-from .conf import settings
 from .creation import build, resolve
 from .exceptions import InvalidJob, StillStarted
 from .graph import BoundCall
@@ -23,6 +21,7 @@ from .policies import batches, edges
 from .policies.batches import Progress
 from .policies.edges import Awaited
 from .states import machine
+from .transactions import atomic
 
 LOOK = 0.1
 """Seconds between two looks of `wait`."""
@@ -74,7 +73,7 @@ def start(
     if by is not None and not hasattr(by, "get_username"):
         raise InvalidJob("created_by", f"is {by!r:.100}; give a user, or None")
     creator = {"created_by_id": getattr(by, "pk", None), "created_by_name": by.get_username()[:150] if by else ""}
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         batch = _stored(bound.description, **creator)
         _store(batch, bound.members, created_by=by, awaited=awaited)
     return batch
@@ -89,7 +88,7 @@ def extend(batch: Batch, members: Iterable[Any]) -> list[Job]:
     found = batches.batches().filter(pk=batch.pk).first()
     if found is None or found.cancelled_at is not None:
         raise InvalidJob("batch", f"#{batch.pk} was cancelled" if found else f"#{batch.pk} is not stored (any more)")
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         return _store(found, checked, wholes=batches.lineage([found.pk])[found.pk])
 
 

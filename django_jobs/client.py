@@ -9,11 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
 from django.db.models import F
 
 from . import clock, events, monitoring, states, storing
-from .conf import settings
 from .creation import Call as Call
 from .creation import Options as Options
 from .creation import build, resolve
@@ -24,6 +22,7 @@ from .policies import edges
 from .registry import JobType
 from .states import asking, machine
 from .states.moves import Moved, Target
+from .transactions import atomic
 
 LOOK = 0.5
 """Seconds after which `wait` looks at the row, even though no event came."""
@@ -50,7 +49,7 @@ def enqueue(job_type: JobType | str, calls: Iterable[Call], options: Options | N
 def _store(jobs: list[Job], known: JobType | None, options: Options) -> list[Job]:
     if options.after is None:
         return storing.store(jobs, known, options)
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         stored = storing.store(jobs, known, options)
         edges.draw([job for job, found in zip(jobs, stored, strict=True) if found is job], options.after)
     return stored

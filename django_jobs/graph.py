@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
 
 from . import client, schedules
-from .conf import settings
 from .creation import Options
 from .exceptions import InvalidJob
 from .models import Job
 from .registry import JobType
+from .transactions import atomic
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class BoundCall:
 
     def enqueue(self) -> Job:
         """Store it in the caller's transaction, with what follows it; returns the last of these jobs."""
-        with transaction.atomic(using=settings.DATABASE):
+        with atomic():
             job = client.enqueue(self.job_type, [(self.args, self.kwargs)], self.options)[0]
             for call in self.chain:
                 job = then(job, call, (), {})

@@ -20,6 +20,7 @@ from .models import Job, RecurringJob
 from .states import machine
 from .states.moves import Target
 from .terms import TERMS, TIMES, checked, plain
+from .transactions import atomic
 
 BROKEN = 5
 """Failed looks at a broken timetable after which it is switched off."""
@@ -51,7 +52,7 @@ def add_or_update(
 
 
 def _store(id: str, terms: dict[str, Any], source: str, by: Any, by_decorator: bool) -> RecurringJob:
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         row = rows().select_for_update().filter(pk=id).first()
         before = _image(row)
         if row is None:
@@ -128,7 +129,7 @@ def change(id: str, *, by: Any = None, **values: Any) -> RecurringJob:
 
     The others stay as they are stored when nobody else can change them. Raises UnknownRecurringJob, InvalidJob.
     """
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         now = _terms_of(_locked(id))
         job_type = values.pop("job_type", now.pop("job_type"))
         return add_or_update(id, job_type, **{**now, **values}, source=RecurringJob.Source.ADMIN, by=by)
@@ -136,7 +137,7 @@ def change(id: str, *, by: Any = None, **values: Any) -> RecurringJob:
 
 def enable(id: str, *, by: Any = None) -> RecurringJob | None:
     """Let it run from now on; one whose declaration vanished is the operator's from then on. None if it already did."""
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         row = _locked(id)
         if row.enabled and not row.orphaned:
             return None
@@ -154,7 +155,7 @@ def disable(id: str, *, by: Any = None) -> RecurringJob | None:
 
     One that was switched off as broken stays off from then on, whatever is declared.
     """
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         row = _locked(id)
         if not row.enabled and not gave_up(row):
             return None
@@ -166,7 +167,7 @@ def disable(id: str, *, by: Any = None) -> RecurringJob | None:
 
 def orphan(id: str) -> None:
     """Its declaration vanished: it stops, and is kept and shown until it is declared or enabled again, or deleted."""
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         row = _locked(id)
         before = _image(row)
         row.orphaned_at = clock.now()
@@ -192,7 +193,7 @@ def trigger(id: str, *, by: Any = None) -> Job:
     """
     row, now = get(id), clock.now()
     job = runs.new_job(row, now, by=by)
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         stored = runs.store(job)
         rows().filter(pk=id).update(last_run=now, last_job=stored)
         if stored.state == states.SCHEDULED and stored.scheduled_at is not None:

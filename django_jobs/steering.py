@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any
 
-from django.db import transaction
-
 from . import clock, monitoring, queues, states
 from .conf import settings
 from .exceptions import InvalidJob, UnknownQueue
@@ -18,6 +16,7 @@ from .policies import limits
 from .rates import RateLimit, rate_from
 from .states import effects, machine
 from .states.moves import Target
+from .transactions import atomic
 
 PAGE = 5000
 BEFORE_A_RUN = (states.ENQUEUED, states.AWAITING)
@@ -45,7 +44,7 @@ def pause_queue(name: str, *, until: datetime | timedelta | None = None, by: Any
 
 def resume_queue(name: str, *, by: Any = None) -> None:
     """Let jobs of this queue be claimed again, and ring for those that wait. Raises UnknownQueue."""
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         _set(name, by, paused=False, paused_until=None)
         for page in _waiting(name):
             effects.ring([(pk, name, priority) for pk, priority in page])
@@ -59,7 +58,7 @@ def limit_queue(name: str, *, max_concurrency: int | None, rate_limit: str | Rat
     if max_concurrency is not None and (type(max_concurrency) is not int or not 0 < max_concurrency < 2**31):
         raise InvalidJob("max_concurrency", f"is {max_concurrency!r}; give a whole number of at least 1, or None")
     rate = _rate(rate_limit)
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         _set(name, by, max_concurrency=max_concurrency, rate_limit=rate)
         limits.retune(name)
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, connections, transaction
 from django.test import override_settings
 
 from django_jobs import queues
 from django_jobs.models import Job
 from django_jobs.queues import bells as bells_of_queues
 from django_jobs.server.dispatcher import sweep
+from django_jobs.transactions import atomic
 from tests.app.jobs import adds
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -114,3 +116,22 @@ def test_a_job_that_no_server_knows_waits_and_says_so(monkeypatch: pytest.Monkey
     live_server_row.save()
     sweep()
     assert bells() == {job.pk}
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="it has one lock for all rows")
+def test_a_verb_has_the_lock_of_sqlite_before_it_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection.ensure_connection()
+    monkeypatch.setattr(connections["default"], "transaction_mode", None)  # as without settings of the site
+    other = sqlite3.connect(connection.settings_dict["NAME"], timeout=0, uri=True)
+    job = adds.enqueue(1, 2)
+    with atomic():
+        assert Job.objects.get(pk=job.pk).state == "enqueued"
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("UPDATE django_jobs_job SET priority = 1")
+        assert job.cancel()
+    assert connection.transaction_mode is None
+    with transaction.atomic():
+        assert Job.objects.get(pk=job.pk).state == "deleted"
+        other.execute("UPDATE django_jobs_job SET priority = 1")  # the site's own transactions are as it has them
+        other.commit()
+    other.close()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from .. import clock, monitoring
 from ..conf import settings
 from ..models import Alert, Server
+from ..transactions import atomic
 from .telling import tell
 from .troubles import LOOKS, Trouble
 
@@ -61,7 +61,7 @@ def raise_alert(trouble: Trouble, now: datetime, application: str = "", since: d
         "since": since or now,
         "seen_at": now,
     }
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         alert, is_new = alerts().get_or_create(open_key=trouble.key, defaults=facts)
         if is_new:
             tell(alert, over=False)
@@ -91,7 +91,7 @@ def _is_over(alert: Alert, now: datetime) -> bool:
 
 
 def _end(alert: Alert, now: datetime) -> None:
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         if not open_alerts().filter(pk=alert.pk).update(open_key=None, over_at=now):
             return
         alert.open_key, alert.over_at = None, now

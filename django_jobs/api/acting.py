@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import transaction
 from rest_framework.request import Request
 
 from .. import signals
-from ..conf import settings
+from ..transactions import atomic
 
 Tell = Callable[..., None]
 
@@ -23,5 +22,5 @@ def told(request: Request, act: str, on: Any, **facts: Any) -> None:
 @contextmanager
 def acting(request: Request) -> Iterator[Tell]:
     """A transaction for an act, and what tells of it in there: neither stays without the other."""
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         yield lambda act, on, **facts: told(request, act, on, **facts)

@@ -8,14 +8,13 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
-from django.db import transaction
 from rest_framework import serializers
 
 from .. import client, monitoring
 from ..client import Options
-from ..conf import settings
 from ..exceptions import InvalidJob
 from ..models import Batch, Job, JobDependency
+from ..transactions import atomic
 from .serializers import LONGEST, Choice, ListArguments, Moment, ObjectArguments, Seconds, Strict
 
 AS_GIVEN = ("queue", "priority", "run_after", "tags", "headers", "on", "unique_key", "on_duplicate", "concurrency_key")
@@ -93,7 +92,7 @@ def enqueue(given: dict[str, Any], user: Any) -> Job:
 def enqueue_all(given: Sequence[dict[str, Any]], user: Any) -> list[Job]:
     """Store the calls, all or none; neighbours that differ in their arguments alone are stored as one set."""
     made: list[Job] = []
-    with monitoring.snapshot(), transaction.atomic(using=settings.DATABASE):
+    with monitoring.snapshot(), atomic():
         for _, alike in groupby(given, _terms):
             try:
                 made += _enqueue(list(alike), user)

@@ -18,6 +18,7 @@ from rest_framework.request import Request
 from .. import clock, monitoring
 from ..conf import settings
 from ..models import IdempotencyKey, Job
+from ..transactions import atomic
 from .errors import Conflict, Mismatch
 
 NAME = "Idempotency-Key"
@@ -42,7 +43,7 @@ def once(request: Request, make: Callable[[], list[Job]]) -> list[Job]:
     key, asked = _digest(request.user.pk, _checked(given)), _digest(request.path, request.data)
     for last in (*[False] * (TRIES - 1), True):
         try:
-            with transaction.atomic(using=settings.DATABASE):
+            with atomic():
                 if _take(key, asked):
                     jobs = make()
                     _rows().filter(pk=key).update(jobs=[job.pk for job in jobs])
@@ -74,7 +75,7 @@ def _rows() -> QuerySet[IdempotencyKey]:
 def _take(key: str, asked: str) -> bool:
     """Make the key ours; False where it is somebody else's. Who holds it uncommitted is waited for."""
     try:
-        with transaction.atomic(using=settings.DATABASE):
+        with atomic():
             _rows().create(pk=key, request=asked, created_at=clock.now())
     except IntegrityError:
         return bool(_rows().filter(pk=key, created_at__lt=_oldest()).delete()[0]) and _take(key, asked)

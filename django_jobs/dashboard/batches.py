@@ -8,7 +8,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import QuerySet
 from django.forms import Media
 from django.forms.widgets import Script
@@ -22,9 +21,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from .. import clock, kinship, relations
-from ..conf import settings
 from ..models import Batch
 from ..policies.batches import Progress
+from ..transactions import atomic
 from .display import moment, span
 from .drawing import Drawing
 from .expected import batch_ends
@@ -232,7 +231,7 @@ class BatchAdmin(LiveAdmin):
         if batch is None:
             return self._gone(request, str(batch_id))
         by: Any = request.user
-        with transaction.atomic(using=settings.DATABASE):
+        with atomic():
             done = batch.cancel(by=by)
             if done:
                 LogEntry.objects.log_actions(by.pk, [batch], CHANGE, _("Cancelled."))

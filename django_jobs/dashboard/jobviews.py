@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import messages
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db import transaction
 from django.forms import Media
 from django.forms.widgets import Script
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect, JsonResponse
@@ -17,8 +16,8 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from ..conf import settings
 from ..models import Job
+from ..transactions import atomic
 from .againform import AgainForm
 from .jobjson import as_json
 from .jobpage import JobPage
@@ -126,7 +125,7 @@ def _entry(request: HttpRequest) -> int | None:
 
 def _made(form: AgainForm, by: Any) -> Job | None:
     """The new job, together with its entry in the admin's log."""
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         made = form.save(by)
         if made is not None:
             told = _("Enqueued, made of job #%(id)s.") % {"id": form.job.pk}

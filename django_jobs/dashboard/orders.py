@@ -7,12 +7,11 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import transaction
 from django.utils.translation import gettext, gettext_lazy
 
 from .. import monitoring, steering
-from ..conf import settings
 from ..models import Server
+from ..transactions import atomic
 
 QUIET, STOP = Server.Wanted.QUIET, Server.Wanted.STOP
 
@@ -80,7 +79,7 @@ def give(order: Order, server: Server, by: Any) -> bool:
     """Ask the server, together with an entry in the admin's log; False when it no longer makes sense."""
     if order not in offered(server):
         return False
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         asked = steering.direct([server.pk], order.wanted)
         if asked:
             LogEntry.objects.log_actions(by.pk, [server], CHANGE, str(order.logged))

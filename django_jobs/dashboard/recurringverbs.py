@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import transaction
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from .. import schedules
-from ..conf import settings
 from ..models import RecurringJob
+from ..transactions import atomic
 
 
 @dataclass(frozen=True)
@@ -76,7 +75,7 @@ VERBS: dict[str, Verb] = {
 
 def carry_out(verb: Verb, rows: Sequence[RecurringJob], by: Any) -> list[RecurringJob]:
     """Do it to each, together with an entry in the admin's log; returns those that it changed."""
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         done = [row for row in rows if schedules.verb(verb.name)(row.pk, by=by)]
         if done:
             LogEntry.objects.log_actions(by.pk, done, CHANGE, str(verb.logged))

@@ -9,15 +9,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import transaction
 from django.utils.translation import gettext, gettext_lazy, ngettext_lazy
 
 from .. import client, monitoring, states
-from ..conf import settings
 from ..exceptions import FilterFailed
 from ..models import Job
 from ..policies.unique import rival
 from ..states import moves
+from ..transactions import atomic
 from .display import LABELS
 
 logger = logging.getLogger("django_jobs.dashboard")
@@ -125,7 +124,7 @@ def carry_out(deed: Deed, ids: Sequence[int], by: Any, expected: Collection[str]
     """Do it in sets, each together with its entries in the admin's log; returns the ids that moved."""
     moved: list[int] = []
     for start in range(0, len(ids), moves.SET_SIZE):
-        with transaction.atomic(using=settings.DATABASE):
+        with atomic():
             part = deed.do(ids[start : start + moves.SET_SIZE], by, expected)
             _log(deed, part, by)
         moved += part

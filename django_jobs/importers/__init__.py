@@ -6,16 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 
 from .. import schedules
-from ..conf import settings
 from ..declared import declarations
 from ..exceptions import InvalidJob, JobsError
 from ..models import RecurringJob
 from ..registry import JobType, registry
 from ..terms import checked
+from ..transactions import atomic
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 LONGEST_ID = 200
@@ -62,7 +61,7 @@ def _check(entry: Found) -> None:
 
 def _add(entry: Found) -> None:
     source = RecurringJob.Source.ADMIN
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         _refuse_taken(entry, schedules.rows().select_for_update())
         schedules.add_or_update(entry.id, entry.job_type, source=source, **entry.terms)
 

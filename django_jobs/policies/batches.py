@@ -22,6 +22,7 @@ from ..registry import FOR_EVER
 from ..states import DELETED, ENDED, FAILED, SUCCEEDED, VERBS, machine
 from ..states.filters import Change, Filter
 from ..states.moves import SET_SIZE, Target
+from ..transactions import atomic
 from . import continuations
 
 FOLD = 1000
@@ -138,7 +139,7 @@ def look(ids: Collection[int]) -> None:
 def _update(pk: int) -> None:
     """Sum again, with the row locked, and write the state that follows; what waits for that goes on with it."""
     now = clock.now()
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         rows = batches().filter(pk=pk)
         for state, cancelled_at in rows.select_for_update().values_list("state", "cancelled_at"):
             wanted = _wanted(progress([pk])[pk], cancelled_at is not None)
@@ -195,7 +196,7 @@ def with_parts(pk: int) -> list[int]:
 def cancel(pk: int, by: str) -> bool:
     """Cancel a batch and its parts: nothing of them starts any more. It touches no member; the leader hears of it."""
     found = with_parts(pk)
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         rows = batches().filter(pk__in=found, state=Batch.State.STARTED, cancelled_at=None)
         done = rows.update(cancelled_at=clock.now(), cancelled_by=by[:150])
         transaction.on_commit(lambda: look(found), using=settings.DATABASE, robust=True)
@@ -222,7 +223,7 @@ def fold() -> float | None:
 
 def _fold(pk: int) -> None:
     alias = settings.DATABASE
-    with transaction.atomic(using=alias):
+    with atomic():
         skip = connections[alias].features.has_select_for_update_skip_locked
         rows = counts().filter(batch=pk).order_by("id").select_for_update(skip_locked=skip)
         taken = list(rows.values_list("id", "total", "succeeded", "failed", "deleted")[:10_000])

@@ -23,6 +23,7 @@ from ..states import AWAITING, DELETED, ENQUEUED, FAILED, FINAL, PROCESSING, SCH
 from ..states.filters import Change, Filter
 from ..states.moves import SET_SIZE, Target, parts
 from ..states.patience import patience
+from ..transactions import atomic
 
 AT_ONCE = 200
 """Most edges that are closed together with their parent's end; the leader closes the others, in sets."""
@@ -207,7 +208,7 @@ def tell_children(parents: Sequence[int]) -> None:
 def _explain_apart(parents: Sequence[int], children: Iterable[int]) -> None:
     jobs = Job.objects.using(settings.DATABASE)
     for part in parts(sorted(set(children))):
-        with transaction.atomic(using=settings.DATABASE):
+        with atomic():
             # whoever changes a parent's state meanwhile tells the children after us
             list(jobs.filter(pk__in=parents).order_by("pk").select_for_update().values_list("pk"))
             explain(part)
@@ -218,7 +219,7 @@ def look(jobs: Sequence[int], batches: Sequence[int], children: Sequence[int]) -
     alias = settings.DATABASE
     for part in parts(jobs):
         rows = Job.objects.using(alias).filter(pk__in=part)
-        with transaction.atomic(using=alias):
+        with atomic():
             # waits for the acknowledgement of a parent that may not have seen our edges, and is not committed yet
             list(rows.filter(state=PROCESSING).order_by("pk").select_for_update().values_list("pk"))
         states = dict(rows.filter(state__in=[*FINAL, FAILED]).values_list("pk", "state"))
@@ -233,7 +234,7 @@ def look(jobs: Sequence[int], batches: Sequence[int], children: Sequence[int]) -
 def _settle_apart(ended: Mapping[Node, str], limit: int = AT_ONCE) -> int:
     if not ended:
         return 0
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         return settle(ended, limit)
 
 

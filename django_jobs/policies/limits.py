@@ -21,6 +21,7 @@ from ..states import AWAITING, ENDED, ENQUEUED, PROCESSING, SCHEDULED
 from ..states.filters import Change, Policy
 from ..states.moves import Target, move_set
 from ..states.statements import Candidate
+from ..transactions import atomic
 from .ceilings import Ceiling, ceilings_of, queue_ceilings
 
 KEPT = timedelta(seconds=2)
@@ -126,7 +127,7 @@ def retune(name: str) -> None:
     """The limits of a queue were changed: let those who wait for the old ones try again."""
     limits = Limit.objects.using(settings.DATABASE)
     current = {one.key: one.maximum for one in queue_ceilings(name)}
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         rows = _locking(limits.filter(Q(name=f"queue:{name}") | Q(name__startswith=f"queue:{name} ")).order_by("key"))
         keys = list(rows.values_list("key", flat=True))
         for key in keys:
@@ -143,7 +144,7 @@ def forget_idle() -> None:
     if lost_of := set(lost.values_list("limit", flat=True)):
         Slot.objects.using(alias).filter(pk__in=list(lost.values_list("pk", flat=True)))._raw_delete(alias)
         look(lost_of)
-    with transaction.atomic(using=alias):
+    with atomic():
         held, awaited = (Exists(model._base_manager.filter(limit=OuterRef("key"))) for model in (Slot, Waiter))
         idle = Limit.objects.using(alias).exclude(held | awaited)
         keys = list(_locking(idle, skip=True).values_list("key", flat=True)[:1000])
@@ -151,7 +152,7 @@ def forget_idle() -> None:
 
 
 def _look(keys: Sequence[str]) -> None:
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         rows = _locking(Limit.objects.using(settings.DATABASE).filter(key__in=keys).order_by("key"))
         limits = list(rows)
         now = clock.now()

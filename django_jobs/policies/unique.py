@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import F, Q
 
 from .. import clock
@@ -19,6 +19,7 @@ from ..models import Job
 from ..states import ENDED
 from ..states.filters import Change, Policy
 from ..states.machine import create, create_unique
+from ..transactions import atomic
 
 ROUNDS = 5
 """How often a key is tried that was taken, and free a moment later."""
@@ -36,7 +37,7 @@ def store(jobs: Sequence[Job], *, on_duplicate: str) -> list[Job]:
     """
     for job in jobs:
         job.active_key = active_key(job.job_type, job.unique_key) if job.unique_key else None
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         if lone := [job for job in jobs if job.active_key is None]:
             create(lone)
         holders = _store({job.active_key: job for job in reversed(jobs) if job.active_key is not None})
@@ -89,7 +90,7 @@ class Unique(Policy):
         jobs = Job.objects.using(settings.DATABASE)
         jobs.filter(active_key=key, state__in=ENDED, unique_until__lte=clock.now()).update(active_key=None)
         try:
-            with transaction.atomic(using=settings.DATABASE):
+            with atomic():
                 return bool(jobs.filter(pk=job_id).update(active_key=key))
         except IntegrityError:
             return False

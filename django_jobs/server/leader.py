@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Q
 
 from .. import clock
 from ..conf import settings
 from ..models import Lease
+from ..transactions import atomic
 
 NAME = "scheduler"
 
@@ -42,7 +43,7 @@ class Leadership:
         if leases.filter(name=NAME).exists():
             return False
         try:
-            with transaction.atomic(using=settings.DATABASE):
+            with atomic():
                 leases.create(name=NAME, holder=self.holder, until=until)
         except IntegrityError:
             return False

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, connections, transaction
+from django.db import OperationalError, connections
 from django.db.models import QuerySet
 
 from .. import clock, monitoring, runs, schedules, states
@@ -26,6 +26,7 @@ from ..states.moves import Target
 from ..states.statements import TABLES
 from ..terms import CALL, TIMES
 from ..timetable import Due, Timetable, due
+from ..transactions import atomic
 
 logger = logging.getLogger("django_jobs.server")
 
@@ -141,7 +142,7 @@ def _fire(firings: list[Firing], now: datetime) -> int:
     if not firings:
         return 0
     try:
-        with transaction.atomic(using=settings.DATABASE):
+        with atomic():
             return _make(firings, now)
     except OperationalError:  # not the fault of what was written: the next look tries again
         raise

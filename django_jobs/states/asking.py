@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db import transaction
 from django.db.models import Q
 
 from .. import clock
 from ..conf import settings
 from ..models import Job
 from ..queues import Order
+from ..transactions import atomic
 from . import AWAITING, DELETED, ENQUEUED, PAUSED, PROCESSING, SCHEDULED
 from .deadlocks import again_after_deadlock
 from .effects import tell
@@ -49,7 +49,7 @@ def pause(ids: Iterable[int], by: str, data: dict[str, Any], expected: Collectio
 
 @again_after_deadlock
 def _pause(part: list[int], by: str, data: dict[str, Any], expected: Collection[str]) -> list[int]:
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         willing = Q(state__in=WAITING) | Q(state=PROCESSING) & ~Q(asked="pause")
         rows = _lock(Q(pk__in=part, state__in=expected) & willing)
         for state, waiting in _grouped((row.state, row.id) for row in rows if row.state in WAITING).items():
@@ -70,7 +70,7 @@ def resume(ids: Iterable[int], by: str, data: dict[str, Any], expected: Collecti
 @again_after_deadlock
 def _resume(part: list[int], by: str, data: dict[str, Any], expected: Collection[str]) -> list[int]:
     now = clock.now()
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         willing = Q(state=PAUSED) | Q(state=PROCESSING, asked="pause")
         rows = _lock(Q(pk__in=part, state__in=expected) & willing)
         paused = ((_target(row, now), row.id) for row in rows if row.state == PAUSED)
@@ -109,7 +109,7 @@ def force(ids: Iterable[int]) -> list[int]:
 
 @again_after_deadlock
 def _force(part: list[int]) -> list[int]:
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         rows = _lock(Q(pk__in=part, state=DELETED, asked="cancel"))
         _note(rows, "kill")
         return [row.id for row in rows]

@@ -15,6 +15,7 @@ from .. import clock
 from ..conf import settings
 from ..models import Batch, Job, Queue
 from ..registry import registry
+from ..transactions import atomic
 from . import AWAITING, ENQUEUED, filters
 from .moves import Target, move_set
 from .statements import Candidate, Claimed, Statements
@@ -33,7 +34,7 @@ def take(store: Statements, ids: Sequence[int], types: Sequence[str], worker: st
 
 def together(store: Statements) -> AbstractContextManager[Any]:
     """A transaction around what is more than one statement: a single one needs no BEGIN and COMMIT of its own."""
-    return nullcontext() if store.single else transaction.atomic(using=settings.DATABASE)
+    return nullcontext() if store.single else atomic()
 
 
 def _claim_free(
@@ -48,7 +49,7 @@ def _claim_limited(
     store: Statements, ids: Sequence[int], types: Sequence[str], worker: str, at: datetime
 ) -> list[Claimed]:
     """Claim those of the jobs that their limits admit; the others become Awaiting, with the reason."""
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         candidates = _lock(ids, types, at)
         if not candidates:
             return []

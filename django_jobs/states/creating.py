@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import nullcontext
 
-from django.db import transaction
-
 from .. import signals
 from ..conf import settings
 from ..models import Job
+from ..transactions import atomic
 from . import ENQUEUED, filters
 from .dialects.insertion import insert, insert_unique
 from .effects import ring
@@ -19,7 +18,7 @@ from .moves import SET_SIZE, parts
 def create(jobs: Sequence[Job]) -> Sequence[Job]:
     """Store new jobs in the caller's transaction, and ring for the enqueued ones once it commits."""
     heard = any(filters.chain("created", name) for name in {job.job_type for job in jobs})
-    with transaction.atomic(using=settings.DATABASE) if heard or len(jobs) > SET_SIZE else nullcontext():
+    with atomic() if heard or len(jobs) > SET_SIZE else nullcontext():
         for part in parts(jobs):
             insert(settings.DATABASE, part)
         if heard:

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from django.core.signals import setting_changed
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.utils.module_loading import import_string
 
 from .. import signals
@@ -22,6 +22,7 @@ from ..conf import settings
 from ..exceptions import EnqueueCancelled, FilterFailed
 from ..models import Job
 from ..registry import registry
+from ..transactions import atomic
 from . import ALL, PROCESSING
 
 if TYPE_CHECKING:
@@ -248,7 +249,7 @@ def _told(change: Change, only_ours: bool) -> tuple[Filter, ...]:
 
 def _tell_safely(one: Filter, changes: list[Change]) -> None:
     try:
-        with transaction.atomic(using=settings.DATABASE):
+        with atomic():
             one.applied(changes)
     except Exception:
         logger.exception("%s failed; the jobs %s change all the same", name_of(one), [change.id for change in changes])

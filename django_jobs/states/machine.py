@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 
-from django.db import DataError, transaction
+from django.db import DataError
 from django.db.models import F, Q
 
 from .. import signals
@@ -22,6 +22,7 @@ from ..conf import settings
 from ..exceptions import FilterFailed, JobsError
 from ..models import Job
 from ..registry import registry
+from ..transactions import atomic
 from . import ENDED, ENQUEUED, FAILED, MOVES, PROCESSING, SCHEDULED, asking, elections, filters
 from .careful import take, together
 from .creating import create as create
@@ -116,7 +117,7 @@ def bury(job_id: int, worker: str, reason: str) -> str:
     held = Q(pk=job_id, state=PROCESSING, worker=worker)
     died = F("deaths") + 1
     last = f"{reason}; it is the third worker that died under this job, so it is not tried again"
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         quarantine = Target(FAILED, last, {"deaths": DEATHS, "quarantined": True}, {"deaths": died})
         if last_time := move_set(held & Q(deaths__gte=DEATHS - 1), quarantine, wait=True):
             return last_time[0].state
@@ -131,10 +132,10 @@ def exchange(
     """Acknowledge the last set and claim the next in one transaction. A claim that fails keeps the acknowledgement."""
     if not runs or not ids or any(run.unsettled for run in runs):
         return acknowledge(runs, worker), claim(ids, types, worker)
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         done = acknowledge(runs, worker)
         try:
-            with transaction.atomic(using=settings.DATABASE):
+            with atomic():
                 return done, claim(ids, types, worker)
         except DataError:
             logger.exception("Jobs %s could not be claimed", ids)
@@ -156,7 +157,7 @@ def _claim_heard(store: Statements, ids: Sequence[int], types: Sequence[str], wo
     if not ids:
         return []
     try:
-        with transaction.atomic(using=settings.DATABASE):
+        with atomic():
             claimed = take(store, ids, types, worker)
             filters.apply([_claimed(job) for job in claimed])
             return claimed
@@ -234,7 +235,7 @@ def _may_be_plain(run: Finish) -> bool:
 
 def _acknowledge_fully(store: Statements, runs: Sequence[Finish], worker: str) -> set[int]:
     """Record ends together with all that follows from them, in one transaction; returns the ids that were recorded."""
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         ended = [run for run in runs if run.state in ENDED]
         done = store.finish(ended, worker, plain=False) if ended else set()
         changes = [_change(run, PROCESSING, run.state, run.reason) for run in ended if run.id in done]

@@ -19,6 +19,7 @@ from ..exceptions import FilterFailed
 from ..models import Counter, Job, JobState
 from ..queues import Order
 from ..registry import registry
+from ..transactions import atomic
 from . import DELETED, ENDED, ENQUEUED, FAILED, FINAL, PAUSED, PROCESSING, SCHEDULED, elections, filters
 from .deadlocks import again_after_deadlock
 from .effects import ring, tell
@@ -139,7 +140,7 @@ def given_up(failure: FilterFailed) -> Target:
 @again_after_deadlock
 def _move(which: Q, target: Target, how: How) -> list[Moved]:
     now = clock.now()
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         jobs = Job.objects.using(settings.DATABASE)
         skip = not how.wait and transaction.get_connection(settings.DATABASE).features.has_select_for_update_skip_locked
         rows = jobs.filter(which).order_by(*how.order).select_for_update(skip_locked=skip)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 from threading import Event as Flag
 
-from django.db import IntegrityError, InterfaceError, OperationalError, close_old_connections, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, close_old_connections
 
 from ... import clock
 from ...conf import settings
 from ...exceptions import InvalidEvent
 from ...models import ReceivedEvent
+from ...transactions import atomic
 from .events import Event, read
 from .handlers import Handler, handlers
 from .sources import Delivery, Source
@@ -65,7 +66,7 @@ class Consumer:
 
 def handle(event: Event, handler: Handler) -> bool:
     """Note the event and call its handler, in one transaction; False for an event that was noted before."""
-    with transaction.atomic(using=settings.DATABASE):
+    with atomic():
         if not _note(event):
             return False
         handler(event)
@@ -75,7 +76,7 @@ def handle(event: Event, handler: Handler) -> bool:
 def _note(event: Event) -> bool:
     """Whoever holds the same event uncommitted is waited for."""
     try:
-        with transaction.atomic(using=settings.DATABASE):
+        with atomic():
             rows = ReceivedEvent.objects.using(settings.DATABASE)
             rows.create(pk=event.key, event_type=event.type, received_at=clock.now())
     except IntegrityError:
