@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from ..call import clean_text
 from ..conf import settings
 from ..exceptions import FilterFailed
 from ..models import Job
@@ -88,7 +89,7 @@ class Election:
                 raise ValueError("Scheduled needs to know for when: replace('scheduled', at=…)")
             if due <= self.now and ENQUEUED in MOVES[start]:
                 state = ENQUEUED
-        self._now_at = Step(state, reason or f"By filter {self._filter}", due)
+        self._now_at = Step(state, clean_text(reason or f"By filter {self._filter}")[:200], due)
 
     def hold(self) -> tuple[Step, ...]:
         """Ask the filters; returns the states to enter, one after the other. Raises FilterFailed."""

@@ -188,6 +188,15 @@ def test_a_job_that_is_due_may_be_put_off(elect: Any) -> None:
     assert job.scheduled_at > clock.now() + timedelta(hours=3)
 
 
+@pytest.mark.parametrize("text", ["no\0", "no\ud800", "no" * 200])
+def test_a_reason_that_no_database_takes_holds_up_nobody(elect: Any, text: str) -> None:
+    elect(when("enqueued", "deleted", text))
+    job = adds.schedule(timedelta(seconds=1), 1, 2)
+    assert [row.state for row in machine.move_due(clock.now() + timedelta(minutes=1))] == ["deleted"]
+    job.refresh_from_db()
+    assert job.state_reason.startswith("no")
+
+
 def test_a_quarantined_job_is_not_tried_again_but_by_a_filter(elect: Any) -> None:
     job = fails_twice.enqueue()
     for _ in range(3):
