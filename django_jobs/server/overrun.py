@@ -42,5 +42,6 @@ def fail(slots: Iterable[Slot], worker: str) -> None:
             claimed = claimed._replace(limited=job.limited, keyed=bool(job.unique_key))
             seconds = registry.get(job.job_type).hard_limit
             started = job.started_at or job.state_at
-            run = execution.failure(claimed, started, JobTimeout(seconds, hard=True))
-            report(machine.acknowledge([run], worker), worker)
+            left = [execution.failure(claimed, started, JobTimeout(seconds, hard=True))]
+            while left:  # a filter raises; were it put back, it would have another worker killed
+                left = report(machine.acknowledge(left, worker), worker)

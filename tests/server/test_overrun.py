@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import LazySettings
 
-from django_jobs import control, execution, job, queues
+from django_jobs import Filter, control, execution, job, queues
 from django_jobs.backoff import Retry
 from django_jobs.control import runs
 from django_jobs.decorators import JobFunction
@@ -21,6 +22,7 @@ from django_jobs.server.shared import Shared, Slot
 from django_jobs.server.zygote import Ride
 from django_jobs.states import machine
 from tests.app.jobs import adds
+from tests.conformance.test_filters import blame, both, use
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -51,6 +53,20 @@ def test_a_killed_job_frees_its_unique_key_and_its_slots(stuck: JobFunction[Any,
     another = stuck.enqueue()
     assert another.pk != row.pk
     assert claim(another, STUCK).run == 1
+
+
+@both
+def test_a_killed_job_is_failed_also_while_a_filter_raises(
+    settings: LazySettings, stuck: JobFunction[Any, Any], kind: type[Filter]
+) -> None:
+    row = stuck.enqueue()
+    claimed = claim(row, STUCK)
+    use(settings, kind)
+    blame(row, "failed")
+    overrun.fail([Slot(row.pk, claimed.run, 1.0)], ME)
+    row.refresh_from_db()
+    assert (row.state, row.active_key) == ("failed", None)
+    assert f"{kind.__name__} raised" in row.state_reason
 
 
 def test_a_run_that_has_not_begun_hears_of_a_forced_cancellation(monkeypatch: pytest.MonkeyPatch) -> None:
