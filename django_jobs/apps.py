@@ -31,7 +31,9 @@ class DjangoJobsConfig(AppConfig):
     def ready(self) -> None:
         from django.apps import apps
         from django.conf import settings
+        from django.contrib.auth import get_user_model
 
+        get_user_model()  # raises where its app is not installed, before what points at it is imported
         from . import batching, checks, conf, plugins
         from .models.verbs import Verbs
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +14,7 @@ from django.test import override_settings
 from django_jobs import checks
 from django_jobs.conf import settings
 from django_jobs.server import lists
+from tests.servers import ROOT
 
 
 def ids(found: list[Any]) -> list[str]:
@@ -102,6 +105,13 @@ def test_another_database_needs_the_router(monkeypatch: pytest.MonkeyPatch) -> N
         assert ids(checks.check_database(None)) == ["django_jobs.E006"]
         with override_settings(DATABASE_ROUTERS=["django_jobs.routers.JobsRouter"]):
             assert ids(checks.check_database(None)) == []
+
+
+def test_a_site_without_users_is_told_what_is_missing() -> None:
+    code = "from django.conf import settings; settings.configure(INSTALLED_APPS=['django_jobs'])"
+    command = [sys.executable, "-c", f"{code}; import django; django.setup()"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert "ImproperlyConfigured: AUTH_USER_MODEL refers to model 'auth.User'" in ended.stderr
 
 
 def test_times_must_be_aware() -> None:
