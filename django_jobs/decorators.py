@@ -208,6 +208,8 @@ def _register(target: Callable[..., Any], name: str, options: dict[str, Any]) ->
         description=inspect.getdoc(target) or "",
         **options,
     )
+    if job_type.yields:
+        raise InvalidJob("target", f"{job_type.path} has a yield: called, it would do nothing")
     if len(job_type.name) > 200:
         raise InvalidJob("name", f"{job_type.name!r} has {len(job_type.name)} characters; at most 200 can be stored")
     return JobFunction(registry.add(job_type), job_type.target)
@@ -284,10 +286,8 @@ def _check_target(target: Any, options: dict[str, Any]) -> None:
         raise InvalidJob(unknown[0], f"is no option of @job; options are {', '.join(sorted(known))}")
     if inspect.isclass(target) and not callable(getattr(target, "run", None)):
         raise InvalidJob("target", f"the class {target.__qualname__} has no method run()")
-    if not callable(target) or "<locals>" in getattr(target, "__qualname__", "") or target.__name__ == "<lambda>":
-        raise InvalidJob(
-            "target", f"{target!r} must be a function or class at the top level of a module: workers import it"
-        )
+    if not callable(target) or "<" in getattr(target, "__qualname__", "<"):
+        raise InvalidJob("target", f"{target!r} is no function or class at the top level of a module: workers load it")
     limiting.check(options)
     checked_priority(options.get("priority", 0))
     if not isinstance(options.get("retry"), Retry | None):

@@ -95,6 +95,11 @@ class JobType:
         """Whether a run is a coroutine."""
         return inspect.iscoroutinefunction(self._source)
 
+    @property
+    def yields(self) -> bool:
+        """Whether it is a generator, of which a call runs nothing."""
+        return inspect.isgeneratorfunction(self._source) or inspect.isasyncgenfunction(self._source)
+
     @cached_property
     def has_sla(self) -> bool:
         return self.max_wait is not None or self.max_run is not None
@@ -111,7 +116,8 @@ class JobType:
         """The parameters that a caller fills: without ``self`` and without the context."""
         source = self._source
         parameters = list(inspect.signature(source).parameters.values())
-        skipped = int(inspect.isclass(self.target)) + int(self.takes_context)
+        is_bound = isinstance(inspect.getattr_static(self.target, "run", None), staticmethod | classmethod)
+        skipped = (inspect.isclass(self.target) and not is_bound) + bool(self.takes_context)
         return inspect.Signature(parameters[skipped:])
 
     @cached_property

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -44,6 +45,31 @@ def takes_any(**options: Any) -> Any:
 
 class WithoutRun:
     pass
+
+
+def yields() -> Iterator[int]:
+    yield 1
+
+
+async def yields_later() -> AsyncIterator[int]:
+    yield 1
+
+
+class Yields:
+    def run(self) -> Iterator[int]:
+        yield 1
+
+
+class RunsForItself:
+    @staticmethod
+    def run(x: int) -> int:
+        return x
+
+
+class RunsForItsClass:
+    @classmethod
+    def run(cls, x: int) -> int:
+        return x
 
 
 def test_a_bare_decorator_names_the_type_after_its_function() -> None:
@@ -116,6 +142,10 @@ def test_a_name_used_twice_is_refused_naming_both() -> None:
     [
         (lambda: None, {}, "target"),
         (WithoutRun, {}, "target"),
+        (partial(plain, 1), {}, "target"),
+        (yields, {}, "target"),
+        (yields_later, {}, "target"),
+        (Yields, {}, "target"),
         (plain, {"timeout": 0}, "timeout"),
         (plain, {"timeout": "30"}, "timeout"),
         (plain, {"timeout": timedelta(seconds=-1)}, "timeout"),
@@ -138,6 +168,13 @@ def test_what_could_not_run_is_refused(target: Any, options: dict[str, Any], fie
         job("t.wrong", **options)(target)
     assert refused.value.field == field
     assert "t.wrong" not in registry
+
+
+@pytest.mark.parametrize("target", [RunsForItself, RunsForItsClass])
+def test_run_need_not_be_a_method_of_an_instance(target: Any) -> None:
+    made: Any = job("t.run")(target)
+    assert list(made.job_type.signature.parameters) == ["x"]
+    assert made.job_type.function(3) == 3
 
 
 def test_one_old_name_is_not_taken_for_its_letters() -> None:
