@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,6 +23,7 @@ from .display import badge, moment
 from .jobpage import Fact, took
 
 RUNS = 20
+COMING = 5
 STATUS: dict[str, tuple[Any, str]] = {
     "enabled": (gettext_lazy("Enabled"), "dj-alive"),
     "disabled": (gettext_lazy("Disabled"), "dj-pending"),
@@ -125,12 +125,14 @@ class RecurringPage:
     def words(self) -> str:
         return self.row.words
 
-    @cached_property
-    def coming(self) -> list[datetime]:
+    @property
+    def coming(self) -> SafeString:
+        """The next runs by its timetable; who may not change it has no form that shows them."""
         try:
-            return self.row.next_runs(5) if self.row.next_run else []
+            runs = self.row.next_runs(COMING) if self.row.next_run else []
         except CronError:
-            return []
+            runs = []
+        return format_html_join(", ", "{}", ((moment(at),) for at in runs))
 
     @property
     def facts(self) -> list[Fact]:
@@ -138,6 +140,7 @@ class RecurringPage:
         changed = row.changed_by and _("%(name)s, ") % {"name": row.changed_by}
         facts = [
             Fact(_("Next run"), moment(row.next_run)),
+            Fact(_("Next runs"), self.coming),
             Fact(_("Last run"), moment(row.last_run)),
             Fact(_("Source"), row.get_source_display()),
             Fact(_("Application"), row.application),

@@ -209,6 +209,17 @@ def test_arguments_are_for_those_who_may_see_payloads(as_user: AsUser) -> None:
     assert "secret-7" in text_of(entitled.get(PAGE))
 
 
+def test_who_may_only_look_sees_the_next_five_runs(as_user: AsUser) -> None:
+    row = add()
+    viewer = as_user("view_recurringjob")
+    shown = text_of(viewer.get(PAGE))
+    assert [f'datetime="{at.isoformat()}"' in shown for at in row.next_runs(6)] == [True] * 5 + [False]
+    row.disable()
+    assert "Next runs" not in text_of(viewer.get(PAGE))
+    RecurringJob.objects.update(cron="no cron", next_run=clock.now())
+    assert "Next runs" not in text_of(viewer.get(PAGE))
+
+
 def test_what_broke_it_is_told_without_what_may_quote_arguments(as_root: Client, as_user: AsUser) -> None:
     RecurringJob.objects.add_or_update("signs", signs_in, cron="@daily", args=[1, "open sesame"])
     RecurringJob.objects.update(error="ValueError: customer 4711 has no open sesame")
