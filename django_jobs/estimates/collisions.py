@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from .. import clock, monitoring
 from ..conf import settings
+from ..exceptions import CronError
 from ..models import RecurringJob
 from .lasting import Lasting, lasting
 
@@ -83,10 +85,12 @@ def _ticks(hours: float) -> list[Tick]:
 
 
 def _of(row: RecurringJob, known: Lasting, now: datetime, until: datetime) -> Iterator[Tick]:
-    for at in row.timetable.runs(now, EACH):
-        if at >= until:
-            return
-        yield Tick(at, row.queue, row.pk, known.mean)
+    """None of one that is broken, though no scheduler has come upon that yet."""
+    with suppress(CronError):
+        for at in row.timetable.runs(now, EACH):
+            if at >= until:
+                return
+            yield Tick(at, row.queue, row.pk, known.mean)
 
 
 def _held_up(ticks: list[Tick], slots: int) -> Iterator[Collision]:

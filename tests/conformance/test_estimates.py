@@ -265,6 +265,14 @@ def test_a_schedule_that_comes_faster_than_it_runs_collides_with_itself(
     assert found.delay > 60
 
 
+def test_a_broken_schedule_collides_with_nothing(task: JobFunction[Any, Any], server: Server) -> None:
+    have_run(task, [150.0] * 10)
+    RecurringJob.objects.add_or_update("each-minute", task, cron="* * * * *")
+    for broken in ({"time_zone": "Mars/Olympus"}, {"cron": "no cron"}):
+        RecurringJob.objects.update(**broken)
+        assert estimates.collisions(hours=1) == []
+
+
 # Costs
 
 
