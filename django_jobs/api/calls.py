@@ -15,6 +15,7 @@ from ..client import Options
 from ..exceptions import InvalidJob
 from ..models import Batch, Job, JobDependency
 from ..transactions import atomic
+from .errors import path_of
 from .serializers import LONGEST, Choice, ListArguments, Moment, ObjectArguments, Seconds, Strict
 
 AS_GIVEN = ("queue", "priority", "run_after", "tags", "headers", "on", "unique_key", "on_duplicate", "concurrency_key")
@@ -98,7 +99,7 @@ def enqueue_all(given: Sequence[dict[str, Any]], user: Any) -> list[Job]:
                 made += _enqueue(list(alike), user)
             except InvalidJob as error:
                 at = len(made) + (error.at or 0)
-                raise serializers.ValidationError({f"jobs[{at}].{error.field}": [error.message]}) from None
+                raise serializers.ValidationError({f"jobs[{at}].{path_of(error)}": [error.message]}) from None
     return made
 
 

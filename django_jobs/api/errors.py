@@ -13,8 +13,15 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from ..call import clean_text
-from ..exceptions import CronError, DuplicateJob, EnqueueCancelled, FilterFailed, InvalidJob, UnknownRecurringJob
-from ..models import Job
+from ..exceptions import (
+    CronError,
+    DuplicateJob,
+    EnqueueCancelled,
+    FilterFailed,
+    InvalidArgument,
+    InvalidJob,
+    UnknownRecurringJob,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -78,14 +85,12 @@ def _known(error: Exception) -> exceptions.APIException | None:
     match error:
         case exceptions.APIException():
             return error
-        case DuplicateJob():
-            return Conflict(_taken(error.job))
-        case EnqueueCancelled():
+        case DuplicateJob() | EnqueueCancelled():
             return Conflict(str(error))
         case FilterFailed():
             return Conflict(f"{error.reason}; nothing was changed.")
         case InvalidJob():
-            return exceptions.ValidationError({error.field: [error.message]})
+            return exceptions.ValidationError({path_of(error): [error.message]})
         case RequestDataTooBig():
             return TooLarge("The body is larger than the site allows (DATA_UPLOAD_MAX_MEMORY_SIZE).")
         case CronError():
@@ -97,11 +102,11 @@ def _known(error: Exception) -> exceptions.APIException | None:
     return None
 
 
-def _taken(holder: Job | None) -> str:
-    """Who has the unique key. Keys are made of arguments, which not everybody may see."""
-    if holder is None:
-        return "Another call of the same set has its unique key."
-    return f"Job {holder.pk} has its unique key and is {holder.state}."
+def path_of(error: InvalidJob) -> str:
+    """Where in the body that stands which was wrong: an argument by name is told by its name alone."""
+    root = error.field.partition(".")[0].partition("[")[0]
+    by_name = isinstance(error, InvalidArgument) and root not in ("args", "headers")
+    return f"kwargs.{error.field}" if by_name else error.field
 
 
 def _problem(error: exceptions.APIException) -> dict[str, Any]:

@@ -82,6 +82,7 @@ def test_calls_of_one_set_with_the_same_key_are_one_job(root: Caller) -> None:
     [
         ({**ADDS, "args": [1]}, "jobs[3].args"),
         ({**ADDS, "args": [1, "\0"]}, "jobs[3].args[1]"),
+        ({**ADDS, "args": [1], "kwargs": {"y": "\0"}}, "jobs[3].kwargs.y"),
         ({**ADDS, "args": [1, 2], "queue": "nowhere"}, "jobs[3].queue"),
         ({**ADDS, "args": [1, 2], "after": [99999999]}, "jobs[3].after"),
         ({"job_type": "tests.unknown"}, "jobs[3].job_type"),

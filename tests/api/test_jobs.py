@@ -74,6 +74,8 @@ def test_a_delay_makes_it_scheduled(root: Caller) -> None:
         ({"job_type": "tests.succeeds", "delay": True}, "delay"),
         ({"job_type": "tests.succeeds", "delays": 5}, "delays"),
         ({"job_type": "tests.adds", "args": [1, "\x00"]}, "args[1]"),
+        ({"job_type": "tests.succeeds", "kwargs": {"value": {"a": ["\x00"]}}}, "kwargs.value.a[0]"),
+        ({"job_type": "tests.succeeds", "headers": {"value": "\x00"}}, "headers.value"),
         ({"job_type": "tests.succeeds", "\ud800": 1}, "?"),
     ],
 )
