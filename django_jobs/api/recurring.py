@@ -12,12 +12,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .. import monitoring, schedules
-from ..exceptions import CronError, InvalidJob, UnknownRecurringJob
+from ..exceptions import CronError, DuplicateJob, InvalidJob, UnknownRecurringJob
 from ..masking import Mask, trouble
-from ..models import RecurringJob
+from ..models import Job, RecurringJob
 from ..terms import TERMS
 from .acting import Tell, acting
 from .base import View
+from .errors import Conflict
 from .pagination import NamedPages, WindowedPages
 from .permissions import sees_payload
 from .schema import READ, WRITE, operation
@@ -194,7 +195,7 @@ class RecurringJobs(View):
         """Enqueue its call now, whatever its timetable says."""
         row = self._known(pk)
         with acting(request) as tell:
-            job = schedules.trigger(pk, by=request.user)
+            job = _triggered(pk, request.user)
             tell("trigger", row)
         return Response(JobSerializer(job, context=self.get_serializer_context()).data, status.HTTP_201_CREATED)
 
@@ -242,6 +243,15 @@ class RecurringJobs(View):
 
     def _told(self, name: str, code: int = status.HTTP_200_OK) -> Response:
         return Response(self.get_serializer(self._known(name)).data, code)
+
+
+def _triggered(pk: str, by: Any) -> Job:
+    """Raises Conflict without the key that is taken: it is made of arguments, which not everybody may see."""
+    try:
+        return schedules.trigger(pk, by=by)
+    except DuplicateJob as error:
+        holder = f"Job {error.job.pk}" if error.job else "Another job"
+        raise Conflict(f"{holder} has its unique key.") from None
 
 
 def _tell_changes(tell: Tell, before: RecurringJob | None, after: RecurringJob) -> None:
