@@ -10,6 +10,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from .. import monitoring
+from ..masking import HIDDEN, Mask
+from ..models import Job
 from ..registry import registry
 from .base import View
 from .schema import READ, operation
@@ -53,7 +55,8 @@ class JobTypes(View):
 
 def _type(name: str, served: set[str]) -> dict[str, Any]:
     known = registry.find(name)
-    parameters = [] if known is None else [_parameter(one) for one in known.signature.parameters.values()]
+    mask = Mask(Job(job_type=name))
+    parameters = [] if known is None else [_parameter(one, mask) for one in known.signature.parameters.values()]
     return {
         "name": name,
         "here": known is not None,
@@ -65,11 +68,12 @@ def _type(name: str, served: set[str]) -> dict[str, Any]:
     }
 
 
-def _parameter(one: inspect.Parameter) -> dict[str, Any]:
+def _parameter(one: inspect.Parameter, mask: Mask) -> dict[str, Any]:
     annotation = "" if one.annotation is one.empty else inspect.formatannotation(one.annotation).strip("'")
     required = one.default is one.empty and one.kind not in {one.VAR_POSITIONAL, one.VAR_KEYWORD}
     prefix = "*" if one.kind is one.VAR_POSITIONAL else "**" if one.kind is one.VAR_KEYWORD else ""
     default = "" if one.default is one.empty else repr(one.default)[:200]
+    default = HIDDEN if default not in ("", "''", "None") and mask.hides(one.name) else default
     return {"name": prefix + one.name, "annotation": annotation, "required": required, "default": default}
 
 
