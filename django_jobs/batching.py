@@ -86,10 +86,13 @@ def extend(batch: Batch, members: Iterable[Any]) -> list[Job]:
     """
     checked = _checked(members)
     found = batches.batches().filter(pk=batch.pk).first()
-    if found is None or found.cancelled_at is not None:
-        raise InvalidJob("batch", f"#{batch.pk} was cancelled" if found else f"#{batch.pk} is not stored (any more)")
+    if found is None:
+        raise InvalidJob("batch", f"#{batch.pk} is not stored (any more)")
+    wholes = batches.lineage([found.pk])[found.pk]
+    if cancelled := batches.cancelled_among(wholes):  # a part that had ended before is not marked itself
+        raise InvalidJob("batch", f"#{max(cancelled)} was cancelled")
     with atomic():
-        return _store(found, checked, wholes=batches.lineage([found.pk])[found.pk])
+        return _store(found, checked, wholes=wholes)
 
 
 def _stored(description: str, **facts: Any) -> Batch:

@@ -240,6 +240,15 @@ def test_a_part_is_cancelled_with_the_whole() -> None:
     assert (state(outer), state(inner)) == ("finished", "finished")
 
 
+def test_an_ended_part_of_a_cancelled_batch_gets_no_members() -> None:
+    outer = Batch.start("outer", [Batch.bind("inner", [adds.bind(1, 1)]), adds.bind(2, 2)])
+    inner = Batch.objects.get(description="inner")
+    run(*members(inner))
+    assert outer.cancel()
+    with pytest.raises(InvalidJob, match=f"#{outer.pk} was cancelled"):
+        inner.add([adds.bind(3, 3)])
+
+
 def test_a_batch_that_has_ended_is_not_cancelled() -> None:
     batch = Batch.start("bulk", [adds.bind(1, 1)])
     run(*members(batch))
