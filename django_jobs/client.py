@@ -75,10 +75,10 @@ def cancel(
     cancelled before and still run; what else that worker ran goes back to its queue, uncounted. `expected` narrows the
     states from which they are taken.
     """
-    ids = list(ids)
+    ids, reason = list(ids), f"Cancelled{_by(by)}"
     again = asking.force(ids) if force and (expected is None or states.DELETED in expected) else []
     data = {"forced": True} if force else {}
-    return _apply("cancel", ids, f"Cancelled{_by(by)}", by, data=data, expected=expected) + again
+    return _apply("cancel", ids, reason, by, data=data, expected=expected) + again
 
 
 def pause(ids: Iterable[int], *, by: Any = None, expected: Collection[str] | None = None) -> list[int]:
@@ -146,6 +146,8 @@ areschedule = sync_to_async(reschedule, thread_sensitive=True)
 
 
 def _by(user: Any) -> str:
+    if user is not None and not hasattr(user, "get_username"):
+        raise InvalidJob("by", f"is {user!r:.100}; give a user, or None")
     return f" by {user.get_username()}" if user is not None else ""
 
 

@@ -207,3 +207,12 @@ def test_wait_gives_up_with_the_state() -> None:
         job.wait(timeout=0)
     job.cancel()
     assert job.wait(timeout=1).state == "deleted"
+
+
+@pytest.mark.parametrize("verb", ["cancel", "pause", "resume", "requeue"])
+def test_whoever_asks_is_a_user(verb: str) -> None:
+    job = adds.schedule(timedelta(hours=1), 1, 2)
+    with pytest.raises(InvalidJob, match="^by: is 'bob'; give a user"):
+        getattr(job, verb)(by="bob")
+    job.refresh_from_db()
+    assert job.state == "scheduled"
