@@ -141,6 +141,14 @@ def test_a_wrong_setting_is_told() -> None:
         assert found("Settings (django_jobs.E002)").level == "error"
 
 
+@pytest.mark.parametrize("entry", [{"URL": None}, {"HOST": "localhost"}, "redis://localhost"])
+def test_a_queue_without_an_address_keeps_no_other_finding_from_being_told(entry: Any) -> None:
+    with override_settings(RQ_QUEUES={"default": entry}):
+        assert found("Settings (django_jobs.W004)").level == "warning"
+        assert found("redis").found.startswith("could not be examined")
+        assert found("Servers").found == "none runs, so no job does"
+
+
 def test_the_scheduler_that_leads_is_named() -> None:
     Lease.objects.create(name="scheduler", holder="web/3", until=clock.now() + timedelta(seconds=9))
     assert found("Scheduler").found == "web/3 leads"

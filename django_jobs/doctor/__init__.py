@@ -40,7 +40,7 @@ __all__ = [
     "waiting",
 ]
 
-MISCONFIGURED = (ImproperlyConfigured, KeyError, OSError, TypeError, ValueError)
+MISCONFIGURED = (ImproperlyConfigured, AttributeError, KeyError, OSError, TypeError, ValueError)
 """What a broken setting raises; it must not keep the other findings from being told."""
 
 LOOKS: tuple[Look, ...] = (
