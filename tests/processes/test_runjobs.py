@@ -268,6 +268,7 @@ def test_wrong_options_are_told_clearly(runjobs: Start) -> None:
         "is no process count": ("--processes", "many"),
         "is no number of seconds": ("--grace", "-3"),
         "is no interval": ("--sweep-interval", "0"),
+        "has 131 characters": ("--name", "x" * 131),
         "the weight of a queue is a number above 0": ("--queues", "default:0"),
     }
     for message, arguments in wrong.items():

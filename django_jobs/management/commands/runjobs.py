@@ -57,6 +57,8 @@ def threads(text: str | int) -> int:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+LONGEST_NAME = 130
+"""Of a server: those of its workers have a few characters more."""
 INTERVAL_TYPES = {"ack-window": seconds}
 """Options that may be 0: without a window, every run is recorded by itself."""
 
@@ -146,8 +148,11 @@ class Command(BaseCommand):
         types = self._types(options["types"])
         names, weights = self._queues(options["queues"] or settings.QUEUES)
         count = options["processes"]
+        name = str(options["name"] or settings.SERVER_NAME or f"{socket.gethostname()}:{os.getpid()}")
+        if len(name) > LONGEST_NAME:
+            raise CommandError(f"--name: {name!r} has {len(name)} characters; at most {LONGEST_NAME} can be stored")
         return ServerOptions(
-            name=options["name"] or settings.SERVER_NAME or f"{socket.gethostname()}:{os.getpid()}",
+            name=name,
             queues=names,
             weights=weights,
             types=types,
