@@ -100,7 +100,7 @@ def _queues() -> Iterator[Metric]:
     ages = {name: (now - facts["oldest"]).total_seconds() if facts["oldest"] else 0 for name, facts in waits.items()}
     text = f"Jobs that are enqueued or wait for a limit, of which the first {monitoring.CAP:,} are counted."
     yield _gauge("queue_length", text, ["queue"], [([name], facts["waiting"].number) for name, facts in waits.items()])
-    text = "Seconds for which the first job of the queue has waited; 0 for an empty one."
+    text = "Seconds for which the oldest job of the queue has waited; 0 for an empty one."
     yield _gauge("queue_oldest_seconds", text, ["queue"], [([name], max(0, age)) for name, age in ages.items()])
     text = "Live servers that take the queue."
     yield _gauge("queue_servers", text, ["queue"], [([name], facts["servers"]) for name, facts in waits.items()])

@@ -73,6 +73,14 @@ def test_a_long_wait_and_a_silent_server_are_warned_of(live_server_row: Server) 
     assert found("Server old").level == "warning"
 
 
+def test_an_old_job_that_is_requeued_hides_no_long_wait(live_server_row: Server) -> None:
+    old, waiting = adds.enqueue(1, 1), adds.enqueue(2, 2)
+    Job.objects.filter(pk=waiting.pk).update(state_at=clock.now() - timedelta(hours=2))
+    assert old.cancel()
+    assert old.requeue()
+    assert "the oldest for 2:00" in found("Queue default").found
+
+
 def test_overdue_and_ownerless_jobs_are_told() -> None:
     late = adds.schedule(timedelta(hours=1), 1, 1)
     held = adds.enqueue(1, 1)

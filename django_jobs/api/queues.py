@@ -24,7 +24,7 @@ class QueueSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
     waiting = serializers.IntegerField(help_text="Jobs enqueued or waiting for a limit, counted up to `capped_at`.")
     capped = serializers.BooleanField(help_text="Whether there are more than were counted.")
-    oldest = Moment(allow_null=True, help_text="Since when the first of them waits.")
+    oldest = Moment(allow_null=True, help_text="Since when the oldest of them waits.")
     servers = serializers.IntegerField(help_text="Live servers that take it.")
     paused = serializers.BooleanField()
     paused_until = Moment(allow_null=True)

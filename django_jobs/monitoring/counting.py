@@ -19,7 +19,7 @@ from .once import once
 
 CAP = 10_000
 COUNTED = "(SELECT COUNT(*) FROM ({}) counted)"
-FIRST = "({})"
+OLDEST = "(SELECT waits.id FROM ({}) waits ORDER BY waits.state_at, waits.id LIMIT 1)"
 WEEK = timedelta(days=7)
 
 

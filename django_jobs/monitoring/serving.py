@@ -13,9 +13,12 @@ from django.db.models import Count as DbCount
 from .. import clock, queues, states
 from ..conf import settings
 from ..models import Lease, Queue, Server, Waiter
-from .counting import CAP, FIRST, Count, capped, numbers
+from .counting import CAP, OLDEST, Count, capped, numbers
 from .finding import jobs
 from .once import once
+
+LOOKED = 1000
+"""Waiting jobs of a queue among which the oldest is looked for: one that was requeued comes first by its number."""
 
 
 def servers() -> QuerySet[Server]:
@@ -86,13 +89,15 @@ def living() -> list[Server]:
 def queue_waits() -> dict[str, dict[str, Any]]:
     """For each queue of the site: how many jobs wait, for a worker or for a limit, and how many live servers take it.
 
-    `oldest` is since when the first of those waits that wait for a worker.
+    `oldest` is since when the one waits that has waited longest for a worker, of the first `LOOKED`.
     """
     served = [set(row.queues) for row in living() if row.kind == Server.Kind.SUPERVISOR and not row.wanted]
     paused = paused_queues()
     waiting = {name: jobs().filter(state=states.ENQUEUED, queue=name) for name in queues.names()}
     parts = [
-        part for rows in waiting.values() for part in (capped(rows), (FIRST, rows.order_by("id").values("id")[:1]))
+        part
+        for rows in waiting.values()
+        for part in (capped(rows), (OLDEST, rows.order_by("id").values("id", "state_at")[:LOOKED]))
     ]
     *found, crowd = numbers(*parts, capped(_waiters()))
     limited = _over_limits() if crowd else Tally()
