@@ -224,6 +224,11 @@ class JobPage:
         return monitoring.past(self.job, before=self.before, limit=ENTRIES)
 
     @cached_property
+    def _newest(self) -> monitoring.Past:
+        """The end of its history, whichever part of it is shown."""
+        return self.past if self.before is None else monitoring.past(self.job, limit=ENTRIES)
+
+    @cached_property
     def timeline(self) -> list[Step]:
         """Newest first."""
         entries = self.past.entries
@@ -245,7 +250,10 @@ class JobPage:
         """The failure that the job is in, or comes back from: the last one, unless it has succeeded since."""
         if self.job.state == states.SUCCEEDED:
             return None
-        return next((one for one in reversed(self.attempts) if one.has_failed), None)
+        last = self.attempts
+        if self.before is not None:
+            last = attempts(self._newest.entries, (), self.mask, payload=self.payload)
+        return next((one for one in reversed(last) if one.has_failed), None)
 
     @property
     def has_result(self) -> bool:
@@ -260,7 +268,7 @@ class JobPage:
     @property
     def is_text_only(self) -> bool:
         """The function returned something that JSON cannot hold; its text was stored."""
-        return bool(self.past.entries[-1].data.get("result_as_text"))
+        return bool(self._newest.entries[-1].data.get("result_as_text"))
 
     @cached_property
     def named(self) -> list[ObjectLink]:

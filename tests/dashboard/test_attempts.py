@@ -132,6 +132,22 @@ def test_a_long_history_is_shown_in_parts(as_root: Client) -> None:
     assert json.loads(as_root.get(f"{LIST}{job.pk}/json/").content)["earlier"] is True
 
 
+def test_the_last_error_is_the_last_one_beside_an_earlier_part_of_the_history_too(as_root: Client) -> None:
+    job = failed("first", reason="ValueError: first")
+    for _ in range(30):
+        client.requeue([job.pk])
+        client.cancel([job.pk])
+    client.requeue([job.pk])
+    claim(job)
+    told = {"exception": "ValueError", "message": "latest", "traceback": "…"}
+    finish(job, state=states.FAILED, data=told, reason="ValueError: latest")
+    newest = shown(as_root, job)
+    link = re.search(r'class="dj-earlier" href="([^#]*)#', newest)
+    assert link is not None
+    for page in (newest, shown(as_root, job, link[1])):
+        assert "<strong>ValueError</strong>: latest" in page
+
+
 def test_the_api_tells_a_long_history_in_parts(as_root: Client) -> None:
     job = succeeds.enqueue()
     long_past(job, 450)
