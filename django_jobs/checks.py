@@ -231,7 +231,7 @@ def _no_connection(name: str) -> Iterator[CheckMessage]:
     """Without what stands there, which may hold a password."""
     if why := queues.problem(name):
         hint = 'Give it "URL", or "HOST", "PORT" and "DB", as for django-rq.'
-        yield Error(f"RQ_QUEUES[{name!r}] makes no connection ({why}).", hint=hint, id="django_jobs.E011")
+        yield Warning(f"RQ_QUEUES[{name!r}] makes no connection ({why}).", hint=hint, id="django_jobs.W004")
 
 
 def check_database(app_configs: Any, **kwargs: Any) -> list[CheckMessage]:

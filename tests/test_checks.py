@@ -94,7 +94,7 @@ def test_queues_may_have_weights(written: Any) -> None:
 def test_an_entry_that_makes_no_connection_is_told(entry: Any) -> None:
     with override_settings(RQ_QUEUES={"default": entry}):
         (error,) = checks.check_queues(None)
-    assert error.id == "django_jobs.E011"
+    assert error.id == "django_jobs.W004"
     assert "'default'" in error.msg
 
 

@@ -71,8 +71,9 @@ class RetryAdmin(OfJobs):
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
         """The filters alone: what a reader may not see must not be found by guessing it in the address either."""
-        offered = [] if request is None else self.get_list_filter(request)
-        return lookup in {getattr(one, "parameter_name", one) for one in offered}
+        offered: Any = [] if request is None else self.get_list_filter(request)
+        fields = [one[0] if isinstance(one, list | tuple) else getattr(one, "parameter_name", one) for one in offered]
+        return any(f"{lookup}__".startswith(f"{field}__") for field in fields)
 
     def get_list_display(self, request: HttpRequest) -> Any:
         return [*self.list_display, "last_error" if self.sees_payload(request) else "last_error_class"]

@@ -210,7 +210,7 @@ REST = [
     read("recurring-jobs/nightly/", "view_recurringjob"),
     call("put", "recurring-jobs/nightly/", "change_recurringjob", **{**TERMS, "cron": "0 3 * * *"}),
     call("patch", "recurring-jobs/nightly/", "change_recurringjob", cron="0 3 * * *"),
-    read("recurring-jobs/nightly/runs/", "view_recurringjob"),
+    read("recurring-jobs/nightly/runs/", "view_job"),
     read("recurring-jobs/nightly/next-runs/", "view_recurringjob"),
     call("post", "recurring-jobs/nightly/trigger/", "trigger_recurringjob"),
     call("post", "recurring-jobs/nightly/disable/", "change_recurringjob"),
