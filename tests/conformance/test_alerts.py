@@ -197,7 +197,7 @@ def test_broken_service_levels_are_told_by_type(server: Server, told: list[tuple
 
     try:
         for _ in range(3):
-            job("t.urgent", max_wait=5, queue="critical")(troubles.queues).enqueue()
+            job("t.urgent", max_wait=5, queue="critical")(slas.look).enqueue()
         later(9)
         slas.look()
         rounds(alerts.Watch())
