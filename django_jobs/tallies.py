@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from django.db import connections, transaction
+from django.db import connections
 from django.db.models import Case, F, FloatField, Func, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast
@@ -20,6 +20,7 @@ from . import clock, monitoring, states
 from .conf import settings
 from .feed import PATIENCE, Gap, Mark
 from .models import Bookmark, Job, JobState, RecurringJob, Tally
+from .transactions import atomic
 
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
 """Seconds up to which each bucket reaches; one more has what took longer."""
@@ -95,7 +96,7 @@ def add_up() -> float | None:
 def _read_page() -> bool:
     """Read one page and move the bookmark, or neither; whether there may be more."""
     alias = settings.DATABASE
-    with transaction.atomic(using=alias):
+    with atomic():
         bookmarks = Bookmark.objects.using(alias)
         bookmarks.get_or_create(name=NAME, defaults={"place": "[0, []]"})
         place = bookmarks.select_for_update().values_list("place", flat=True).get(name=NAME)

@@ -6,7 +6,7 @@ from collections import Counter as Tally
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.db import connections, transaction
+from django.db import connections
 from django.db.models import Count, Exists, OuterRef, Q
 
 from .. import clock, states
@@ -29,6 +29,7 @@ from ..models import (
 )
 from ..policies import batches
 from ..registry import FOR_EVER
+from ..transactions import atomic
 
 BATCH = 1000
 ROUNDS = 50
@@ -60,7 +61,7 @@ def _delete_batch() -> int:
     """Rows that somebody works with are skipped, so that no claim or verb waits for the cleaner."""
     now = clock.now()
     alias = settings.DATABASE
-    with transaction.atomic(using=alias):
+    with atomic():
         skip = connections[alias].features.has_select_for_update_skip_locked
         expired = Job.objects.using(alias).filter(_not_awaited(), expires_at__lte=now, state__in=states.ENDED)
         expired = expired.order_by("expires_at")
@@ -85,7 +86,7 @@ def _not_awaited(as_what: str = "parent") -> Q:
 def _delete_batches() -> int:
     """Delete batches without members, or parts, that are still stored."""
     alias = settings.DATABASE
-    with transaction.atomic(using=alias):
+    with atomic():
         empty = [
             ~Q(Exists(Job.objects.filter(batch=OuterRef("pk")))),
             ~Q(Exists(Batch.objects.filter(parent=OuterRef("pk")))),
@@ -187,7 +188,7 @@ def fold_counters() -> float | None:
 def _fold(name: str, hour: datetime) -> bool:
     """Fold one group; whether more of it is left."""
     alias = settings.DATABASE
-    with transaction.atomic(using=alias):
+    with atomic():
         skip = connections[alias].features.has_select_for_update_skip_locked
         rows = Counter.objects.using(alias).filter(name=name, hour=hour).order_by("id")
         deltas = rows.select_for_update(skip_locked=skip).values_list("id", "value")[: 10 * BATCH]
