@@ -36,7 +36,9 @@ def complain(outcomes: list[Outcome]) -> list[str]:
     required = os.environ.get("TEST_REQUIRE", "").split()
     missing = [name for name in required if name not in services(outcomes)]
     found = [
-        f"FAILED: {outcome.lane.name} (pytest's exit status {outcome.status})" for outcome in outcomes if outcome.failed
+        f"FAILED: {outcome.lane.name} (pytest's exit status {outcome.status}, {len(outcome.doubtful)} second tries)"
+        for outcome in outcomes
+        if outcome.failed
     ]
     return found + [f"FAILED: no test used {name}, which TEST_REQUIRE asks for" for name in missing]
 
